@@ -1,0 +1,27 @@
+import CLinux
+import Glibc
+
+/// The one place where a C result becomes a Swift error: -1 throws `errno`; `EINTR` is retried.
+///
+/// Never wrap close(2) in it: Linux frees the descriptor even when close says `EINTR`.
+@inline(__always)
+package func systemCall<Result: FixedWidthInteger>(_ body: () -> Result) throws(Errno) -> Result {
+    while true {
+        let result = body()
+        if result != -1 { return result }
+        let error = Errno.current
+        if error != .interrupted { throw error }
+    }
+}
+
+/// The monotonic clock (CLOCK_MONOTONIC), in nanoseconds: the same in every sandbox, since none has a time namespace
+/// with an offset.
+@inline(__always)
+package func monotonicNow() -> Int64 {
+    clx_monotonic_ns()
+}
+
+/// The wall clock (CLOCK_REALTIME), in nanoseconds since 1970: for stamps that a person reads, never for intervals.
+package func realtimeNow() -> Int64 {
+    clx_realtime_ns()
+}
