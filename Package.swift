@@ -22,6 +22,7 @@ let freestanding = withoutSwiftRuntime + ["-Xclang-linker", "-nostdlib", "-Xclan
 let package = Package(
     name: "hearth",
     products: [
+        .executable(name: "hearth-nursery", targets: ["hearth-nursery"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -31,8 +32,40 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
+        .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        .systemLibrary(name: "CCap", providers: [.apt(["libcap-dev"])]),
         .target(name: "CLinux"),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: swift),
+        .target(name: "NurseryABI"),
+        .target(
+            name: "Sandbox", dependencies: ["Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
+        // The nursery: Embedded Swift without a C library; see Sources/hearth-nursery.
+        .target(
+            name: "CNursery",
+            cSettings: [
+                .unsafeFlags([
+                    "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fno-pic", "-Os",
+                    "-ffunction-sections", "-fno-asynchronous-unwind-tables",
+                ])
+            ]),
+        .executableTarget(
+            name: "hearth-nursery", dependencies: ["CNursery", "NurseryABI"],
+            swiftSettings: [
+                .swiftLanguageMode(.v6), .enableExperimentalFeature("Embedded"),
+                .unsafeFlags([
+                    "-wmo", "-Osize", "-Xfrontend", "-function-sections", "-Xfrontend", "-disable-stack-protector",
+                    "-warnings-as-errors",
+                ]),
+            ],
+            linkerSettings: [
+                .unsafeFlags([
+                    "-Xclang-linker", "-static", "-Xclang-linker", "-nostdlib", "-Xclang-linker", "-nostartfiles",
+                    "-Xlinker", "--gc-sections", "-Xlinker", "-s",
+                ])
+            ]),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux"], swiftSettings: swift),
+        .testTarget(name: "NurseryABITests", dependencies: ["NurseryABI"], swiftSettings: swift),
+        .testTarget(
+            name: "SandboxTests", dependencies: ["Sandbox", "Linux", "CLinux", "NurseryABI"], swiftSettings: swift),
     ]
 )

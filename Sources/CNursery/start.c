@@ -1,0 +1,71 @@
+// Entry point, the four functions that every compiler may call, and vfork: with cn_syscall.h all that knows the processor.
+#include "cnursery.h"
+
+extern int main(int, char **);
+
+_Noreturn void cn_exit(int status) {
+    for (;;) cn_call1(__NR_exit_group, status);
+}
+
+static int argument_count;
+static char **arguments;
+int cn_argument_count(void) { return argument_count; }
+char *cn_argument(int index) { return index < argument_count ? arguments[index] : NULL; }
+
+__attribute__((used)) void cn_start(long *stack) {
+    argument_count = (int)stack[0];
+    arguments = (char **)(stack + 1);
+    cn_exit(main((int)stack[0], (char **)(stack + 1)));
+}
+
+unsigned char cn_vfork_stack[16384] __attribute__((aligned(64)));
+
+#if defined(__x86_64__)
+__asm__(".globl _start\n"
+        "_start: xor %ebp,%ebp\n mov %rsp,%rdi\n and $-16,%rsp\n call cn_start\n hlt\n");
+// clone(CLONE_VM | CLONE_VFORK | SIGCHLD, stack): r8 and r9 survive the call and carry fn and arg to the new stack.
+__asm__(".globl cn_vfork_call\n"
+        "cn_vfork_call: mov %rdi,%r8\n mov %rsi,%r9\n mov %rdx,%rsi\n mov $0x4111,%edi\n xor %edx,%edx\n"
+        " xor %r10d,%r10d\n mov $56,%eax\n syscall\n test %rax,%rax\n jz 1f\n ret\n"
+        "1: xor %ebp,%ebp\n mov %r9,%rdi\n call *%r8\n mov $127,%edi\n mov $231,%eax\n syscall\n hlt\n");
+#elif defined(__aarch64__)
+__asm__(".globl _start\n"
+        "_start: mov x29,#0\n mov x30,#0\n mov x0,sp\n and sp,x0,#-16\n bl cn_start\n brk #0\n");
+__asm__(".globl cn_vfork_call\n"
+        "cn_vfork_call: mov x5,x0\n mov x6,x1\n mov x1,x2\n mov x0,#0x4111\n mov x2,#0\n mov x3,#0\n mov x4,#0\n"
+        " mov x8,#220\n svc #0\n cbz x0,1f\n ret\n"
+        "1: mov x29,#0\n mov x0,x6\n blr x5\n mov x0,#127\n mov x8,#94\n svc #0\n brk #0\n");
+#endif
+
+void *memset(void *d, int c, size_t n) {
+    unsigned char *p = d;
+    while (n--) *p++ = (unsigned char)c;
+    return d;
+}
+void *memcpy(void *restrict d, const void *restrict s, size_t n) {
+    unsigned char *p = d;
+    const unsigned char *q = s;
+    while (n--) *p++ = *q++;
+    return d;
+}
+void *memmove(void *d, const void *s, size_t n) {
+    unsigned char *p = d;
+    const unsigned char *q = s;
+    if (p < q)
+        while (n--) *p++ = *q++;
+    else
+        while (n--) p[n] = q[n];
+    return d;
+}
+int memcmp(const void *a, const void *b, size_t n) {
+    const unsigned char *p = a, *q = b;
+    for (; n; n--, p++, q++)
+        if (*p != *q) return *p - *q;
+    return 0;
+}
+// Embedded Swift may refer to an allocator for types that are never allocated here: there is no heap, by design.
+int posix_memalign(void **out, size_t alignment, size_t size) {
+    (void)out, (void)alignment, (void)size;
+    return CN_ENOMEM;
+}
+void free(void *p) { (void)p; }

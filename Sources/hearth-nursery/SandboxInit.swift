@@ -1,0 +1,139 @@
+import CNursery
+import NurseryABI
+
+/// PID 1 of a sandbox, from its first instruction to its readiness. It goes on in the nursery's image, without exec.
+///
+/// The order matters and each step says why it stands where it does. A step that fails is reported to hearthd with its
+/// stage, and ends the sandbox.
+enum SandboxInit {
+    static let control: Int32 = Nursery.childSocket
+
+    static func run(_ plan: BirthPlan, gate: borrowing BirthGate, generation: UInt32) -> Never {
+        do throws(Failure) {
+            let signals = try prepare(plan, gate: gate, generation: generation)
+            var server = InitServer(signals: signals, capabilities: plan.capabilities)
+            server.run()
+        } catch {
+            InitServer.reportFailure(error, of: HP_READY, cookie: 0)
+            cn_exit(1)
+        }
+    }
+
+    private static func prepare(
+        _ plan: BirthPlan, gate: borrowing BirthGate, generation: UInt32
+    ) throws(Failure) -> Int32 {
+        // 1. Die with the nursery. Armed before anything can block; the credentials' change below clears it again.
+        try check(cn_prctl(PR_SET_PDEATHSIG, UInt(CN_SIGKILL)), HN_STAGE_PARENT)
+
+        // 2. Our own descriptor table, holding only 0-2, the listener and the three made for us: no other sandbox's socket
+        //    is ever visible here (CVE-2024-21626 was such a leak).
+        try check(
+            cn_close_range(UInt32(Nursery.childParent) + 1, ~0, CN_CLOSE_RANGE_UNSHARE), HN_STAGE_DESCRIPTORS)
+        _ = cn_close(Nursery.listener)
+        gate.separated(generation)
+
+        // 3. A session of our own: no controlling terminal to push characters into (TIOCSTI, CVE-2017-5226).
+        _ = cn_setsid()
+
+        // 4. The cgroup namespace only now: clone3 makes namespaces before it enters the group, so CLONE_NEWCGROUP there
+        //    would show the nursery's group as the root.
+        try check(cn_unshare(CN_CLONE_NEWCGROUP), HN_STAGE_CGROUP_NAMESPACE)
+
+        // 5. The image becomes visible. Until the ids are mapped nothing is created in it.
+        let root = Nursery.childRoot
+        try check(cn_move_mount(root, CN_AT_FDCWD, path("/new")), HN_STAGE_ROOT)
+        try mountProc(root)
+
+        // 6. The ids are mapped: become root of this user namespace, which is an ordinary, otherwise unused uid outside.
+        //    Supplementary groups first, while CAP_SETGID is certain (CVE-2018-15664-class: parents' groups that persist).
+        guard gate.waitOpen(generation) else { throw Failure(CN_ETIMEDOUT, HN_STAGE_PARENT) }
+        gate.unmap()
+        try check(cn_setgroups_none(), HN_STAGE_CREDENTIALS)
+        try check(cn_setresgid(0), HN_STAGE_CREDENTIALS)
+        try check(cn_setresuid(0), HN_STAGE_CREDENTIALS)
+        // 7. Changing ids cleared PDEATHSIG and may have set us dumpable by other rules: again, and then look whether the
+        //    nursery died in between.
+        try check(cn_prctl(PR_SET_PDEATHSIG, UInt(CN_SIGKILL)), HN_STAGE_PARENT)
+        try check(cn_prctl(PR_SET_DUMPABLE, 0), HN_STAGE_CREDENTIALS)
+        var parent = cn_pollfd(fd: Nursery.childParent, events: Int16(CN_EPOLLIN), revents: 0)
+        if cn_poll(&parent, 1, 0) != 0 { throw Failure(CN_ESRCH, HN_STAGE_PARENT) }
+        _ = cn_close(Nursery.childParent)
+
+        // 8. Writable places, of bounded size, owned by our root.
+        try mountScratch(root, path("tmp"), bytes: plan.tmpBytes, inodes: UInt64(plan.tmpInodes), HN_STAGE_TMP)
+        try mountScratch(root, path("dev/shm"), bytes: plan.shmBytes, inodes: 1024, HN_STAGE_SHM)
+        if plan.devpts { try mountDevpts(root) }
+
+        // 9. The old root goes: a chroot alone would leave the host's procfs reachable.
+        try check(cn_fchdir(root), HN_STAGE_PIVOT)
+        _ = cn_close(root)
+        try MountNamespaces.pivotHere()
+
+        // 10. A name, and a keyring of our own: the nursery's may hold keys that belong to others.
+        let length = plan.hostname.count
+        if length > 0 {
+            try plan.hostname.withPath { (name) throws(Failure) in
+                _ = try check(cn_sethostname(name, length), HN_STAGE_HOSTNAME)
+            }
+        }
+        let keyring = cn_join_session_keyring()
+        // EDQUOT or no CONFIG_KEYS: without keys of its own there is nothing to leak either, since keyctl is denied below.
+        if keyring < 0, keyring != -Int(CN_ENOSYS) { try check(keyring, HN_STAGE_KEYRING) }
+
+        // 11. What children may ever have: the bounding set, and securebits that stop root's ids from granting anything.
+        try Capabilities.limit(to: plan.capabilities)
+        try check(cn_prctl(PR_SET_NO_NEW_PRIVS, 1), HN_STAGE_CAPABILITIES)
+        try Capabilities.keepForService(plan.capabilities)
+
+        return try check(cn_child_signals(), HN_STAGE_SIGNALS)
+    }
+
+    /// A fresh procfs: it shows this PID namespace only.
+    private static func mountProc(_ root: Int32) throws(Failure) {
+        let context = FD(try check(cn_fsopen(path("proc")), HN_STAGE_PROC))
+        try check(cn_fs_create(context.raw), HN_STAGE_PROC)
+        let mount = FD(
+            try check(
+                cn_fsmount(context.raw, CN_ATTR_NOSUID | CN_ATTR_NODEV | CN_ATTR_NOEXEC), HN_STAGE_PROC))
+        try attach(mount, root, path("proc"), HN_STAGE_PROC)
+    }
+
+    private static func mountScratch(
+        _ root: Int32, _ target: cn_path, bytes: UInt64, inodes: UInt64, _ stage: hn_stage
+    ) throws(Failure) {
+        var size = ShortText()
+        size.append(bytes)
+        var files = ShortText()
+        files.append(inodes)
+        let mount = FD(
+            try size.withPath { (size) throws(Failure) in
+                try files.withPath { (files) throws(Failure) in
+                    try MountNamespaces.tmpfs(
+                        size: size, mode: path("1777"), inodes: files,
+                        attributes: CN_ATTR_NOSUID | CN_ATTR_NODEV
+                    ).release()
+                }
+            })
+        try attach(mount, root, target, stage)
+    }
+
+    private static func mountDevpts(_ root: Int32) throws(Failure) {
+        let context = FD(try check(cn_fsopen(path("devpts")), HN_STAGE_DEVPTS))
+        try check(cn_fs_string(context.raw, path("mode"), path("0620")), HN_STAGE_DEVPTS)
+        try check(cn_fs_string(context.raw, path("ptmxmode"), path("0666")), HN_STAGE_DEVPTS)
+        try check(cn_fs_create(context.raw), HN_STAGE_DEVPTS)
+        let mount = FD(
+            try check(cn_fsmount(context.raw, CN_ATTR_NOSUID | CN_ATTR_NOEXEC), HN_STAGE_DEVPTS))
+        try attach(mount, root, path("dev/pts"), HN_STAGE_DEVPTS)
+    }
+
+    /// Attaches beneath the new root without following any link on the way: the image is not trusted.
+    private static func attach(
+        _ mount: borrowing FD, _ root: Int32, _ target: cn_path, _ stage: hn_stage
+    ) throws(Failure) {
+        let place = FD(
+            try check(
+                cn_openat2(root, target, CN_O_PATH | CN_O_DIRECTORY, CN_RESOLVE_STRICT), stage))
+        try check(cn_move_mount(mount.raw, place.raw, path("")), stage)
+    }
+}
