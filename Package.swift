@@ -23,6 +23,7 @@ let package = Package(
     name: "hearth",
     products: [
         .executable(name: "hearth-nursery", targets: ["hearth-nursery"]),
+        .library(name: "HearthClient", targets: ["HearthClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -37,8 +38,10 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: swift),
         .target(name: "NurseryABI"),
+        .target(name: "Wire", dependencies: [protobuf], swiftSettings: swift),
         .target(
             name: "Sandbox", dependencies: ["Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
+        .target(name: "HearthClient", dependencies: ["Wire", "Linux", protobuf], swiftSettings: swift),
         // The nursery: Embedded Swift without a C library; see Sources/hearth-nursery.
         .target(
             name: "CNursery",
@@ -67,5 +70,8 @@ let package = Package(
         .testTarget(name: "NurseryABITests", dependencies: ["NurseryABI"], swiftSettings: swift),
         .testTarget(
             name: "SandboxTests", dependencies: ["Sandbox", "Linux", "CLinux", "NurseryABI"], swiftSettings: swift),
+        .testTarget(name: "WireTests", dependencies: ["Wire", protobuf], swiftSettings: swift),
+        .testTarget(
+            name: "HearthClientTests", dependencies: ["HearthClient", "Wire", "Linux", protobuf], swiftSettings: swift),
     ]
 )
