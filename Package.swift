@@ -35,12 +35,15 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .systemLibrary(name: "CCap", providers: [.apt(["libcap-dev"])]),
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
         .target(name: "CLinux"),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: swift),
         .target(name: "NurseryABI"),
         .target(name: "Wire", dependencies: [protobuf], swiftSettings: swift),
         .target(
             name: "Sandbox", dependencies: ["Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
+        .target(name: "Images", dependencies: ["Linux", "CArchive", "CNettle"], swiftSettings: swift),
         .target(name: "HearthClient", dependencies: ["Wire", "Linux", protobuf], swiftSettings: swift),
         // The nursery: Embedded Swift without a C library; see Sources/hearth-nursery.
         .target(
@@ -73,5 +76,6 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire", protobuf], swiftSettings: swift),
         .testTarget(
             name: "HearthClientTests", dependencies: ["HearthClient", "Wire", "Linux", protobuf], swiftSettings: swift),
+        .testTarget(name: "ImagesTests", dependencies: ["Images", "Linux"], swiftSettings: swift),
     ]
 )
