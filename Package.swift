@@ -23,6 +23,8 @@ let package = Package(
     name: "hearth",
     products: [
         .executable(name: "hearth-nursery", targets: ["hearth-nursery"]),
+        .executable(name: "hearth-floor", targets: ["hearth-floor"]),
+        .executable(name: "hearth-stamp", targets: ["hearth-stamp"]),
         .library(name: "HearthClient", targets: ["HearthClient"]),
     ],
     dependencies: [
@@ -45,6 +47,7 @@ let package = Package(
             name: "Sandbox", dependencies: ["Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
         .target(name: "Images", dependencies: ["Linux", "CArchive", "CNettle"], swiftSettings: swift),
         .target(name: "HearthClient", dependencies: ["Wire", "Linux", protobuf], swiftSettings: swift),
+        .target(name: "CreateBench", dependencies: ["Linux"], swiftSettings: swift),
         // The nursery: Embedded Swift without a C library; see Sources/hearth-nursery.
         .target(
             name: "CNursery",
@@ -69,6 +72,17 @@ let package = Package(
                     "-Xlinker", "--gc-sections", "-Xlinker", "-s",
                 ])
             ]),
+        // The yardstick of `hearth-bench create`, and the program whose first instruction it waits for.
+        .executableTarget(
+            name: "hearth-floor", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],
+            linkerSettings: [.unsafeFlags(withoutSwiftRuntime)]),
+        .executableTarget(
+            name: "hearth-stamp",
+            cSettings: [
+                .unsafeFlags([
+                    "-O2", "-ffreestanding", "-fno-stack-protector", "-fno-pic", "-Wall", "-Wextra", "-Werror",
+                ])
+            ], linkerSettings: [.unsafeFlags(freestanding + ["-Xlinker", "-s"])]),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux"], swiftSettings: swift),
         .testTarget(name: "NurseryABITests", dependencies: ["NurseryABI"], swiftSettings: swift),
         .testTarget(
@@ -77,5 +91,6 @@ let package = Package(
         .testTarget(
             name: "HearthClientTests", dependencies: ["HearthClient", "Wire", "Linux", protobuf], swiftSettings: swift),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "Linux"], swiftSettings: swift),
+        .testTarget(name: "CreateBenchTests", dependencies: ["CreateBench", "Linux"], swiftSettings: swift),
     ]
 )
