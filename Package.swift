@@ -22,6 +22,8 @@ let freestanding = withoutSwiftRuntime + ["-Xclang-linker", "-nostdlib", "-Xclan
 let package = Package(
     name: "hearth",
     products: [
+        .executable(name: "hearthd", targets: ["hearthd"]),
+        .executable(name: "hearth", targets: ["hearth"]),
         .executable(name: "hearth-nursery", targets: ["hearth-nursery"]),
         .executable(name: "hearth-floor", targets: ["hearth-floor"]),
         .executable(name: "hearth-stamp", targets: ["hearth-stamp"]),
@@ -46,6 +48,13 @@ let package = Package(
         .target(
             name: "Sandbox", dependencies: ["Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
         .target(name: "Images", dependencies: ["Linux", "CArchive", "CNettle"], swiftSettings: swift),
+        .target(name: "WarmPool", swiftSettings: swift),
+        .target(
+            name: "Agent",
+            dependencies: [
+                "Linux", "Wire", "Sandbox", "Images", "WarmPool", protobuf, logging,
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
+            ], swiftSettings: swift),
         .target(name: "HearthClient", dependencies: ["Wire", "Linux", protobuf], swiftSettings: swift),
         .target(name: "CreateBench", dependencies: ["Linux"], swiftSettings: swift),
         // The nursery: Embedded Swift without a C library; see Sources/hearth-nursery.
@@ -72,6 +81,12 @@ let package = Package(
                     "-Xlinker", "--gc-sections", "-Xlinker", "-s",
                 ])
             ]),
+        .executableTarget(
+            name: "hearthd", dependencies: ["Agent", "CLinux", "Linux", arguments, logging], swiftSettings: swift),
+        .executableTarget(
+            name: "hearth",
+            dependencies: ["HearthClient", "Wire", "Images", "Linux", "CLinux", arguments, protobuf],
+            swiftSettings: swift),
         // The yardstick of `hearth-bench create`, and the program whose first instruction it waits for.
         .executableTarget(
             name: "hearth-floor", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],

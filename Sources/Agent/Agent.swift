@@ -1,0 +1,302 @@
+import Dispatch
+import Images
+package import Linux
+import Logging
+import Sandbox
+import WarmPool
+import Wire
+
+/// The node agent: the socket, the registry, the stores and the pool, all on the event loop.
+@LoopActor
+package final class Agent {
+    nonisolated static let version = "0.1.0"
+
+    package let configuration: AgentConfiguration
+    let logger: Logger
+    let registry: Registry
+    let code: CodeStore
+    let images: ImageStore
+    let environment: SandboxEnvironment
+    let pool: PoolDriver
+    let journal: Journal
+    private let started = monotonicNow()
+    private let bootID: String
+    private let listener: OwnedFD
+    private var listenerSource: Reactor.Source?
+    private var sessions: [ObjectIdentifier: Session] = [:]
+    var functions: [String: FunctionRecord] = [:]
+    var statistics = Statistics()
+    /// Sandboxes of Run requests; the pool knows nothing of them.
+    private(set) var runs: [UInt64: Sandbox] = [:]
+    private var lastInvocation: UInt64
+    private var lastInvocationReserved: UInt64
+    private(set) var isDraining = false
+    private var nursery: StartedNurseryBox?
+    /// The agent has ended, for this reason; nil for an orderly end.
+    package var onEnd: (@LoopActor (String?) -> Void)?
+
+    init(_ parts: AgentParts) throws(AgentError) {
+        configuration = parts.configuration
+        logger = parts.logger
+        registry = parts.registry
+        code = parts.code
+        images = parts.images
+        environment = parts.environment
+        nursery = parts.nursery
+        lastInvocation = parts.firstInvocation
+        lastInvocationReserved = parts.firstInvocation + AgentParts.invocationBlock
+        journal = Journal(registry: parts.registry, logger: parts.logger)
+        bootID = String(realtimeNow(), radix: 36)
+        var settings = Configuration(memoryBudget: Int(parts.configuration.limits.memoryBudget))
+        settings.keepAlive = Nanoseconds(parts.configuration.limits.keepAlive)
+        settings.freezeAfter = parts.configuration.freezeAfter.map { Nanoseconds($0) }
+        settings.maxSandboxes = parts.configuration.limits.maximumSandboxes
+        settings.maxQueuePerFunction = parts.configuration.limits.maximumQueue
+        settings.evictionPolicy = EvictionPolicyName(rawValue: parts.configuration.evictionPolicy) ?? .greedyDual
+        settings.firstSandboxID = 1
+        pool = try PoolDriver(environment: parts.environment, configuration: settings, logger: parts.logger)
+        do throws(Errno) {
+            listener = try Self.listen(parts.configuration)
+        } catch {
+            throw AgentError(
+                .unavailable, "cannot listen on \(parts.configuration.socket): \(error)",
+                remedy: error == .addressInUse
+                    ? "another hearthd answers there: stop it, or give this one another --socket"
+                    : "check the directory and its permissions", errno: error)
+        }
+    }
+
+    private static func listen(_ configuration: AgentConfiguration) throws(Errno) -> OwnedFD {
+        let path = configuration.socket
+        if Files.exists(path) {
+            // A socket that nobody answers on is what a killed agent leaves; one that is answered belongs to another.
+            do throws(Errno) {
+                _ = try UnixSocket.connect(path: path, kind: .stream)
+                throw Errno.addressInUse
+            } catch .connectionRefused {
+                try Files.unlink(path)
+            }
+        }
+        return try UnixSocket.listen(path: path, kind: .stream, backlog: 512, mode: configuration.socketMode)
+    }
+
+    /// Takes connections from now on.
+    func open(_ records: [FunctionRecord]) throws(AgentError) {
+        for record in records {
+            functions[record.name] = record
+            pool.register(record)
+        }
+        pool.onRecord = { [weak self] record in self?.noted(record) }
+        environment.factory.onNurseryLost = { [weak self] in self?.nurseryLost() }
+        do throws(Errno) {
+            listenerSource = try Reactor.shared.watch(listener.rawValue) { [weak self] _ in self?.accept() }
+        } catch {
+            throw AgentError(.internal, "watching the socket: \(error)", remedy: "see the agent's log", errno: error)
+        }
+        logger.notice(
+            "ready",
+            metadata: [
+                "socket": "\(configuration.socket)", "functions": "\(records.count)",
+                "controllers": "\(environment.factory.cgroups.controllers.sorted().joined(separator: ","))",
+            ])
+    }
+
+    // MARK: Connections
+
+    private func accept() {
+        // A bounded number, so that a storm of connections does not hold up those that are there.
+        for _ in 0..<32 {
+            do throws(Errno) {
+                guard let fd = try UnixSocket.accept(listener) else { return }
+                try admit(fd)
+            } catch .tooManyFiles {
+                // The backlog keeps them; the next turn tries again when descriptors are free.
+                logger.warning("no descriptors for new connections", metadata: ["remedy": "raise LimitNOFILE"])
+                listenerSource?.setInterest([])
+                Reactor.shared.schedule(after: 100_000_000) { [weak self] in
+                    self?.listenerSource?.setInterest(.readable)
+                }
+                return
+            } catch {
+                logger.info("a connection failed", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func admit(_ fd: consuming OwnedFD) throws(Errno) {
+        let peer = try UnixSocket.peerCredentials(fd.rawValue)
+        guard let role = configuration.roles.role(of: peer), sessions.count < configuration.maximumConnections else {
+            logger.info("a connection was refused", metadata: ["uid": "\(peer.uid)", "pid": "\(peer.pid)"])
+            var refusal = ServerSession<SharedFD>()
+            refusal.close(
+                WireError(.notPermitted, "user \(peer.uid) has no role with this agent, or it has too many connections")
+            )
+            _ = try refusal.output.writeNext { (bytes, _) throws(Errno) in try Message.send(fd.rawValue, bytes) }
+            return
+        }
+        let session = try Session(fd, peer: peer, role: role, agent: self)
+        sessions[ObjectIdentifier(session)] = session
+    }
+
+    func sessionEnded(_ session: Session) {
+        sessions[ObjectIdentifier(session)] = nil
+    }
+
+    // MARK: Invocations
+
+    /// Numbers that no earlier run of the agent has given.
+    func nextInvocation() -> UInt64 {
+        lastInvocation += 1
+        if lastInvocation + AgentParts.invocationBlock / 2 > lastInvocationReserved {
+            lastInvocationReserved += AgentParts.invocationBlock
+            let registry = self.registry
+            Registry.queue.async { _ = try? registry.reserve("invocation", count: AgentParts.invocationBlock) }
+        }
+        return lastInvocation
+    }
+
+    func function(named name: String) throws(AgentError) -> FunctionRecord {
+        guard let record = functions[name] else { throw .functionNotFound(FunctionRecord.printable(name)) }
+        return record
+    }
+
+    func checkPayload(_ bytes: Int) throws(AgentError) {
+        let limit = environment.limits.maximumPayload
+        guard bytes <= limit else {
+            throw AgentError(
+                .tooLarge, "the payload has more than \(limit) bytes", remedy: "send less, or raise max_payload")
+        }
+    }
+
+    func checkAccepting() throws(AgentError) {
+        guard !isDraining else {
+            throw AgentError(.unavailable, "the agent is draining", remedy: "use another node", retryable: true)
+        }
+    }
+
+    func recorded(_ invocation: Invocation, _ result: InvocationResult) {
+        statistics.record(invocation, result)
+        journal.append(
+            "invocation", function: invocation.function.name, sandbox: invocation.sandboxName,
+            "\(result.outcome.rawValue) in \(invocation.times.wire.totalNs / 1000) us")
+    }
+
+    private func noted(_ record: Record) {
+        journal.append("pool", "\(record)")
+    }
+
+    // MARK: Runs
+
+    func runStarted(_ sandbox: Sandbox) { runs[sandbox.id] = sandbox }
+
+    func runEnded(_ sandbox: Sandbox, _ outcome: Outcome) {
+        runs[sandbox.id] = nil
+        statistics.outcomes[outcome, default: 0] += 1
+        journal.append("run", sandbox: sandbox.name, outcome.rawValue)
+    }
+
+    // MARK: What it says of itself
+
+    func info(role: Role) -> HearthInfoResponse {
+        var info = HearthInfoResponse()
+        info.agentVersion = Self.version
+        info.protocolVersions = [UInt32(Handshake.major)]
+        info.features =
+            environment.factory.cgroups.controllers.map { "cgroup.\($0)" }.sorted()
+            + environment.runtimes.names.map { "runtime.\($0)" }
+        info.nodeName = configuration.nodeName
+        info.role = role.name
+        info.bootID = bootID
+        let limits = environment.limits
+        info.limits.maxPayloadBytes = UInt64(limits.maximumPayload)
+        info.limits.maxResultBytes = UInt64(limits.maximumResult)
+        info.limits.maxCodeBytes = UInt64(limits.maximumCode)
+        info.limits.maxLogBytes = UInt64(limits.maximumLog)
+        info.limits.maxTimeoutNs = UInt64(limits.maximumTimeout)
+        info.limits.maxQueue = UInt64(limits.maximumQueue)
+        info.limits.memoryBudgetBytes = UInt64(limits.memoryBudget)
+        info.limits.maxSandboxes = UInt32(limits.maximumSandboxes)
+        return info
+    }
+
+    func doctor() -> HearthDoctorResponse {
+        var response = HearthDoctorResponse()
+        response.findings = MachineReport.findings(cgroups: environment.factory.cgroups, runtimes: environment.runtimes)
+        return response
+    }
+
+    func stats(function: String) throws(AgentError) -> HearthStatsResponse {
+        if !function.isEmpty { _ = try self.function(named: function) }
+        var response = statistics.response(function: function)
+        response.uptimeNs = UInt64(monotonicNow() - started)
+        response.bootID = bootID
+        var ready = HearthTierCount()
+        ready.tier = .ready
+        ready.sandboxes = UInt64(pool.sandboxes.count)
+        ready.memoryBytes = UInt64(pool.sandboxes.values.reduce(0) { $0 + $1.memoryEstimate() })
+        response.tiers = [ready]
+        response.memory.budgetBytes = UInt64(environment.limits.memoryBudget)
+        response.memory.usedBytes = ready.memoryBytes
+        let meminfo = (try? Files.readText("/proc/meminfo")) ?? ""
+        let available = meminfo.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
+        response.memory.availableBytes =
+            (available?.split(separator: " ").dropFirst().first).flatMap { UInt64($0) }
+            .map { $0 * 1024 } ?? 0
+        let statm = ((try? Files.readText("/proc/self/statm")) ?? "").split(separator: " ")
+        response.memory.agentResidentBytes = statm.count > 1 ? (UInt64(statm[1]) ?? 0) * 4096 : 0
+        return response
+    }
+
+    // MARK: The end
+
+    private func nurseryLost() {
+        logger.critical("the nursery has ended, and every sandbox with it; hearthd ends too")
+        finish("the nursery has ended")
+    }
+
+    /// Takes nothing new, finishes what runs (at most `grace` nanoseconds), ends every sandbox and the nursery.
+    package func stop(grace: Int64 = 10_000_000_000) {
+        guard !isDraining else { return }
+        isDraining = true
+        listenerSource?.cancel()
+        try? Files.unlink(configuration.socket)
+        for session in sessions.values { session.goAway("the agent is stopping") }
+        pool.onDrained = { [weak self] in self?.endSandboxes() }
+        Reactor.shared.schedule(after: grace) { [weak self] in self?.endSandboxes() }
+        pool.drain(keepSandboxes: false)
+    }
+
+    private var isEnding = false
+
+    private func endSandboxes() {
+        guard !isEnding else { return }
+        isEnding = true
+        pool.endAll()
+        for sandbox in runs.values { sandbox.kill() }
+        waitForSandboxes(until: monotonicNow() + 5_000_000_000)
+    }
+
+    private func waitForSandboxes(until deadline: Int64) {
+        guard environment.factory.count > 0, monotonicNow() < deadline else {
+            environment.factory.onNurseryLost = nil
+            return environment.factory.shutdown { [self] in finish(nil) }
+        }
+        Reactor.shared.schedule(after: 2_000_000) { [self] in waitForSandboxes(until: deadline) }
+    }
+
+    private func finish(_ reason: String?) {
+        for session in sessions.values { session.disconnect() }
+        nursery?.reap()
+        journal.flush()
+        let cgroups = environment.factory.cgroups
+        let end = onEnd
+        onEnd = nil
+        // The last group may still be leaving; and the journal's rows are written before the process goes.
+        BlockingWork.run {
+            cgroups.remove()
+            return .success(())
+        } completion: { (_: Result<Void, AgentError>) in
+            end?(reason)
+        }
+    }
+}

@@ -1,0 +1,186 @@
+import Glibc
+import Images
+import Linux
+package import Logging
+import Sandbox
+import Wire
+
+/// What an agent is put together from, made in order at start. Everything that can be wrong with the machine or the
+/// configuration is found here, before the socket is opened.
+struct AgentParts {
+    /// Numbers of invocations are reserved in blocks, so that giving one costs no write.
+    static let invocationBlock: UInt64 = 1_000_000
+
+    let configuration: AgentConfiguration
+    let logger: Logger
+    let registry: Registry
+    let code: CodeStore
+    let images: ImageStore
+    let environment: SandboxEnvironment
+    let nursery: StartedNurseryBox?
+    let firstInvocation: UInt64
+}
+
+/// A nursery that this agent started and must reap.
+@LoopActor
+final class StartedNurseryBox {
+    private let process: Linux.Process
+
+    nonisolated init(_ process: consuming Linux.Process) {
+        self.process = process
+    }
+
+    func reap() {
+        _ = try? process.wait(timeout: 5_000_000_000)
+    }
+}
+
+extension Agent {
+    /// Starts an agent: state directory, registry, image, cgroups, nursery, socket.
+    package nonisolated static func start(_ configuration: AgentConfiguration, logger: Logger) async throws(AgentError)
+        -> Agent
+    {
+        let state = configuration.state
+        do throws(Errno) {
+            for directory in [state, state + "/images", state + "/code"] {
+                try Files.makeDirectories(directory, mode: 0o700)
+            }
+            if let end = configuration.socket.lastIndex(of: "/"), end != configuration.socket.startIndex {
+                try Files.makeDirectories(String(configuration.socket[..<end]))
+            }
+        } catch {
+            throw AgentError(
+                .internal, "the state directory \(state): \(error)",
+                remedy: "give a directory that hearthd may write to",
+                errno: error)
+        }
+        // sun_path has 108 bytes; the nursery's socket lies in the state directory.
+        for path in [configuration.socket, state + "/nursery.sock"] where path.utf8.count > 107 {
+            throw .invalid("the socket path \(path) is longer than 107 bytes", remedy: "use a shorter directory")
+        }
+        let registry = try Registry(path: state + "/hearth.db")
+        let code = CodeStore(root: state + "/code")
+        let images = ImageStore(root: state + "/images")
+        let prepared: [Image]
+        do throws(ImageError) {
+            try code.recover()
+            try images.recover()
+            _ = try images.prepareHost()
+            prepared = try images.list()
+        } catch {
+            throw AgentError(error, what: "the stores in \(state)")
+        }
+        let programs = try SeccompPrograms(share: configuration.share)
+        let runtimes = try RuntimeCatalog(directory: configuration.share + "/runtimes")
+        let cgroups: CgroupTree
+        do throws(SandboxError) {
+            cgroups = try CgroupTree(instance: instanceTag(state), parent: configuration.cgroupParent)
+        } catch {
+            throw AgentError(error)
+        }
+        let missing = configuration.requireControllers.filter { !cgroups.controllers.contains($0) }
+        guard missing.isEmpty else {
+            cgroups.remove()
+            throw AgentError(
+                .failedPrecondition, "cgroup v2 has no controller \(missing.joined(separator: ", ")) on this machine",
+                remedy: "boot with cgroup_no_v1=all, or take it out of require_controllers")
+        }
+        if !cgroups.hasMemory || !cgroups.hasPids {
+            logger.warning(
+                "limits fall back to rlimits: cgroup v2 lacks controllers here",
+                metadata: ["has": "\(cgroups.controllers.sorted())", "details": "hearth doctor"])
+        }
+        let firstInvocation = try registry.reserve("invocation", count: AgentParts.invocationBlock)
+        let firstSandbox = try registry.reserve("sandbox", count: 1 << 32)
+        let (records, damaged) = try registry.functions(limits: configuration.limits)
+        for name in damaged {
+            logger.error(
+                "a function cannot be read and is left out",
+                metadata: ["function": "\(name)", "remedy": "put it again, or raise the limit that it passes"])
+        }
+        let (connection, nursery) = try startNursery(configuration, cgroups)
+        return try await assemble(
+            AssemblyInput(
+                configuration: configuration, logger: logger, registry: registry, code: code, images: images,
+                stored: prepared, programs: programs, runtimes: runtimes, cgroups: cgroups, records: records,
+                connection: connection, nursery: nursery, firstInvocation: firstInvocation, firstSandbox: firstSandbox))
+    }
+
+    private struct AssemblyInput: Sendable {
+        let configuration: AgentConfiguration
+        let logger: Logger
+        let registry: Registry
+        let code: CodeStore
+        let images: ImageStore
+        let stored: [Image]
+        let programs: SeccompPrograms
+        let runtimes: RuntimeCatalog
+        let cgroups: CgroupTree
+        let records: [FunctionRecord]
+        let connection: SharedFD
+        let nursery: StartedNurseryBox
+        let firstInvocation: UInt64
+        let firstSandbox: UInt64
+    }
+
+    /// The part on the loop: nursery client, images, agent.
+    @LoopActor
+    private static func assemble(_ input: AssemblyInput) async throws(AgentError) -> Agent {
+        let client: NurseryClient
+        do throws(Errno) {
+            client = try NurseryClient(try input.connection.duplicate())
+        } catch {
+            throw AgentError(.internal, "the nursery's socket: \(error)", remedy: "see the agent's log", errno: error)
+        }
+        let factory = SandboxFactory(nursery: client, cgroups: input.cgroups, firstID: input.firstSandbox)
+        let environment = try SandboxEnvironment(
+            factory: factory, limits: input.configuration.limits, runtimes: input.runtimes,
+            filter: input.programs.function, initFilter: input.programs.initial)
+        for image in input.stored {
+            let result = await withCheckedContinuation { continuation in
+                factory.prepareImage(image.directory, host: image.kind == .host) { continuation.resume(returning: $0) }
+            }
+            switch result {
+            case .success(let handle): environment.setImage(image.name, handle: handle)
+            case .failure(let error):
+                guard image.kind != .host else { throw AgentError(error) }
+                input.logger.error(
+                    "an image cannot be mounted", metadata: ["image": "\(image.name)", "error": "\(error)"])
+            }
+        }
+        let agent = try Agent(
+            AgentParts(
+                configuration: input.configuration, logger: input.logger, registry: input.registry, code: input.code,
+                images: input.images, environment: environment, nursery: input.nursery,
+                firstInvocation: input.firstInvocation))
+        try agent.open(input.records)
+        return agent
+    }
+
+    /// Tells the agents of one machine apart by their state directories (FNV-1a).
+    nonisolated static func instanceTag(_ state: String) -> String {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in state.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        let text = String(hash, radix: 16)
+        return String(repeating: "0", count: 16 - text.count) + text
+    }
+
+    nonisolated private static func startNursery(
+        _ configuration: AgentConfiguration, _ cgroups: CgroupTree
+    ) throws(AgentError) -> (SharedFD, StartedNurseryBox) {
+        let nursery = NurseryConfiguration(
+            executable: configuration.nurseryExecutable, socket: configuration.state + "/nursery.sock",
+            images: configuration.state + "/images", code: configuration.state + "/code",
+            runtimes: configuration.share + "/runtimes", linger: configuration.nurseryLinger,
+            networks: configuration.networks)
+        do throws(SandboxError) {
+            // Sandboxes of an agent that was killed: their functions' state is unknown here, so they end with their nursery.
+            if let old = NurseryProcess.connect(nursery) { NurseryProcess.end(old) }
+            for leaf in cgroups.leaves() { cgroups.sweep(leaf) }
+            let started = try NurseryProcess.start(nursery, cgroup: cgroups.nurseryDirectory)
+            return started.take { process, connection in (SharedFD(connection), StartedNurseryBox(process)) }
+        } catch {
+            throw AgentError(error)
+        }
+    }
+}

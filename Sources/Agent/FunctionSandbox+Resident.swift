@@ -1,0 +1,199 @@
+import Foundation
+import Linux
+import Sandbox
+import Wire
+
+/// Runtimes that keep the function loaded and speak protocol/FUNCTION.md on descriptor 3: python, node, native.
+extension FunctionSandbox {
+    func spawnResident() throws(AgentError) {
+        let command = try environment.command(for: function)
+        let inner: SharedFD
+        do throws(Errno) {
+            let pair = try DescriptorPair.socket(.stream).take()
+            inner = SharedFD(owning: pair.second)
+            channel = try FunctionChannel(OwnedFD(owning: pair.first), maximumResult: environment.limits.maximumResult)
+            {
+                [weak self] event in self?.channelEvent(event)
+            }
+        } catch {
+            throw outOfDescriptors(error)
+        }
+        let writers = try openPipes { [weak self] bytes in self?.logged(1, bytes) }
+        do throws(SandboxError) {
+            program = try sandbox.spawn(
+                command,
+                descriptors: [
+                    environment.null.rawValue, writers.output.rawValue, writers.errors.rawValue, inner.rawValue,
+                ])
+        } catch {
+            throw AgentError(error)
+        }
+    }
+
+    /// Pipes for stdout and stderr: we keep the reading ends, the program gets the others.
+    func openPipes(
+        onOutput: @escaping @LoopActor (ArraySlice<UInt8>) -> Void
+    ) throws(AgentError) -> (output: SharedFD, errors: SharedFD) {
+        do throws(Errno) {
+            let outputPipe = try DescriptorPair.pipe().take()
+            let outputWriter = SharedFD(owning: outputPipe.second)
+            output = try PipeReader(OwnedFD(owning: outputPipe.first), handler: onOutput)
+            let errorPipe = try DescriptorPair.pipe().take()
+            let errorWriter = SharedFD(owning: errorPipe.second)
+            errors = try PipeReader(OwnedFD(owning: errorPipe.first)) { [weak self] bytes in self?.logged(2, bytes) }
+            return (outputWriter, errorWriter)
+        } catch {
+            throw outOfDescriptors(error)
+        }
+    }
+
+    func outOfDescriptors(_ error: Errno) -> AgentError {
+        AgentError(
+            .resourceExhausted, "no descriptors for '\(function.name)': \(error)",
+            remedy: "raise LimitNOFILE of hearthd", retryable: true, errno: error)
+    }
+
+    /// HELLO has come and the code is bound.
+    func initialize() {
+        isGreeted = false
+        var fields: [String: JSONValue] = [
+            "protocol": .integer(1), "function": .string(function.name), "handler": .string(function.handler),
+            "code": .string(SandboxEnvironment.codeDirectory), "memory_bytes": .integer(function.memoryBytes),
+            "timeout_ns": .integer(function.timeout),
+            "max_result_bytes": .integer(Int64(environment.limits.maximumResult)),
+        ]
+        fields["env"] = .object(function.environment.mapValues { .string($0) })
+        channel?.send(.initialize, body: Array(JSONValue.object(fields).text.utf8))
+    }
+
+    private func channelEvent(_ event: FunctionChannel.Event) {
+        switch event {
+        case .message(let message): received(message)
+        case .closed(let reason): channelClosed(reason)
+        }
+    }
+
+    private func received(_ message: FunctionChannel.Message) {
+        switch message {
+        case .hello:
+            guard state == .creating, functionReadyAt == 0 else { return misbehaved("a second HELLO") }
+            isGreeted = true
+            proceed()
+        case .ready:
+            guard state == .creating, functionReadyAt == 0 else { return misbehaved("a READY that was not due") }
+            loaded()
+        case .initError(let body):
+            guard state == .creating else { return misbehaved("an INIT_ERROR after READY") }
+            var detail = BootstrapError.detail(body)
+            detail.hint = "correct the function's code and put it again"
+            failStart(.initFailed, detail)
+        case .result(let invocation, let payload):
+            answered(invocation, InvocationResult(outcome: .ok, payload: payload))
+        case .error(let invocation, let body):
+            answered(invocation, InvocationResult(outcome: .functionError, failure: BootstrapError.detail(body)))
+        case .chunk(let invocation, let bytes):
+            guard let current, invocation == wireNumber(current) else { return misbehaved("a CHUNK that was not due") }
+            takeChunk(bytes)
+        }
+    }
+
+    /// A piece of a streamed result: passed on, or collected where the client wants it whole.
+    private func takeChunk(_ bytes: [UInt8]) {
+        guard let current else { return }
+        if let onChunk = current.onChunk { return onChunk(bytes) }
+        guard collected.count + bytes.count <= environment.limits.maximumResult else {
+            return resultTooLarge()
+        }
+        collected += bytes
+    }
+
+    func resultTooLarge() {
+        guard let invocation = current else { return }
+        current = nil
+        conclude(
+            invocation,
+            InvocationResult(
+                outcome: .functionError,
+                failure: FailureDetail(
+                    type: "ResultTooLarge",
+                    message: "the result of '\(function.name)' passes \(environment.limits.maximumResult) bytes",
+                    hint: "return less, or take the result as a stream")), reusable: false)
+        end()
+    }
+
+    private func answered(_ number: UInt32, _ answer: InvocationResult) {
+        guard let invocation = current, number == wireNumber(invocation) else {
+            return misbehaved("an answer that was not due")
+        }
+        current = nil
+        timer?.cancel()
+        drainLogs()
+        var result = answer
+        if !collected.isEmpty {
+            result.payload = collected + result.payload
+            collected = []
+        }
+        conclude(invocation, result, reusable: true)
+    }
+
+    func runResident(_ invocation: Invocation) {
+        channel?.send(
+            .invoke, invocation: wireNumber(invocation), prefix: invocation.invokePrefix(), body: invocation.payload)
+    }
+
+    /// FUNCTION.md numbers invocations from 1 within a process.
+    private func wireNumber(_ invocation: Invocation) -> UInt32 {
+        invocation.isWarmup ? 1 : UInt32(truncatingIfNeeded: served + 1)
+    }
+
+    /// Something only a function that found descriptor 3 would send: it has hurt itself, and is ended.
+    private func misbehaved(_ what: String) {
+        let detail = FailureDetail(
+            type: "ProtocolViolation", message: "'\(function.name)' sent \(what) on descriptor 3",
+            hint: "descriptor 3 belongs to the runtime; the function must leave it alone")
+        if state == .creating, current == nil { return failStart(.initFailed, detail) }
+        if let invocation = current {
+            current = nil
+            drainLogs()
+            conclude(invocation, InvocationResult(outcome: .crashed, failure: detail), reusable: false)
+        }
+        end()
+    }
+
+    private func channelClosed(_ reason: String) {
+        channel = nil
+        guard state != .ending else { return }
+        // An exit closes the channel first and is reported a moment later: its status says more than the closed channel.
+        Reactor.shared.schedule(after: 100_000_000) { [weak self] in
+            guard let self, self.state != .ending, self.programEnd == nil else { return }
+            let detail = FailureDetail(
+                type: "ChannelClosed", message: reason,
+                hint: "descriptor 3 belongs to the runtime; the function must leave it open")
+            if self.state == .creating, self.current == nil { return self.failStart(.initFailed, detail) }
+            if let invocation = self.current {
+                self.current = nil
+                self.drainLogs()
+                self.conclude(invocation, InvocationResult(outcome: .crashed, failure: detail), reusable: false)
+            }
+            self.end()
+        }
+    }
+}
+
+/// What a bootstrap says of an exception: `{"type","message","trace":[...]}`, as hostile as anything of a function's.
+enum BootstrapError {
+    private struct Body: Decodable {
+        var type: String?
+        var message: String?
+        var trace: [String]?
+    }
+
+    static func detail(_ bytes: [UInt8]) -> FailureDetail {
+        guard let body = try? JSONDecoder().decode(Body.self, from: Data(bytes)) else {
+            return FailureDetail(type: "Error", message: String(decoding: bytes.prefix(4096), as: UTF8.self))
+        }
+        return FailureDetail(
+            type: String((body.type ?? "Error").prefix(256)), message: String((body.message ?? "").prefix(65536)),
+            trace: (body.trace ?? []).prefix(256).map { String($0.prefix(4096)) })
+    }
+}

@@ -1,0 +1,53 @@
+import Linux
+import Wire
+import Yams
+
+/// The runtimes' command lines, read from `runtimes/NAME/runtime.yaml` beside the bootstraps.
+struct RuntimeCatalog: Sendable {
+    struct Runtime: Sendable {
+        let argv: [String]
+        let environment: [String: String]
+    }
+
+    private let runtimes: [String: Runtime]
+
+    init(directory: String) throws(AgentError) {
+        var runtimes: [String: Runtime] = [:]
+        for name in RuntimeKind.allCases.map(\.rawValue) {
+            let path = "\(directory)/\(name)/runtime.yaml"
+            guard Files.exists(path) else { continue }
+            runtimes[name] = try Self.read(path)
+        }
+        self.runtimes = runtimes
+    }
+
+    func runtime(_ name: String) throws(AgentError) -> Runtime {
+        guard let runtime = runtimes[name] else {
+            throw AgentError(
+                .failedPrecondition, "the runtime '\(name)' is not installed",
+                remedy: "install Hearth's runtimes beside the agent (share/hearth/runtimes/\(name))")
+        }
+        return runtime
+    }
+
+    var names: [String] { runtimes.keys.sorted() }
+
+    private static func read(_ path: String) throws(AgentError) -> Runtime {
+        do {
+            let node = try Yams.compose(yaml: try Files.readText(path))
+            guard let argv = node?["argv"]?.sequence?.compactMap(\.string), !argv.isEmpty else {
+                throw AgentError(
+                    .internal, "\(path) has no list 'argv'", remedy: "install Hearth's runtimes again")
+            }
+            var environment: [String: String] = [:]
+            for (key, value) in node?["env"]?.mapping ?? [:] {
+                if let key = key.string, let value = value.scalar?.string { environment[key] = value }
+            }
+            return Runtime(argv: argv, environment: environment)
+        } catch let error as AgentError {
+            throw error
+        } catch {
+            throw AgentError(.internal, "\(path): \(error)", remedy: "install Hearth's runtimes again")
+        }
+    }
+}
