@@ -66,6 +66,7 @@ build: deps ## release executables in bin/
 	        { echo "make build: $$product failed; the compiler's message is above" >&2; exit 1; }; \
 	done
 	@for product in $(FREESTANDING) $(HOSTED); do install -m 755 .build/release/$$product bin/$$product; done
+	$(call step,compiling the runtimes' bootstraps,rootfs-tools/runtimes/prepare)
 	@$(call say,bin/ has: $(FREESTANDING) $(HOSTED))
 
 run: build ## an agent, the example functions, and what they answer
@@ -102,12 +103,13 @@ install: ## executables, bootstraps and systemd units under PREFIX (/usr/local) 
 	$(call step,installing the executables in $(DESTDIR)$(BINDIR),install -s -m 755 bin/* "$(DESTDIR)$(BINDIR)/")
 	@rm -rf "$(DESTDIR)$(DATADIR)/hearth/runtimes"
 	$(call step,installing the bootstraps in $(DESTDIR)$(DATADIR)/hearth/runtimes,cp -r --no-preserve=ownership rootfs-tools/runtimes "$(DESTDIR)$(DATADIR)/hearth/" && rm -rf "$(DESTDIR)$(DATADIR)/hearth/runtimes/tests" && find "$(DESTDIR)$(DATADIR)/hearth" -name __pycache__ -prune -exec rm -rf {} +)
+	$(call step,installing the seccomp profiles in $(DESTDIR)$(DATADIR)/hearth/seccomp,rm -rf "$(DESTDIR)$(DATADIR)/hearth/seccomp" && cp -r --no-preserve=ownership rootfs-tools/seccomp "$(DESTDIR)$(DATADIR)/hearth/")
+	$(call step,compiling the installed bootstraps,"$(DESTDIR)$(DATADIR)/hearth/runtimes/prepare")
 	@chmod -R u=rwX,go=rX "$(DESTDIR)$(DATADIR)/hearth"
-	@for unit in hearth-nursery.service hearthd.service; do \
+	@for unit in hearthd.service; do \
 	    sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@DATADIR@|$(DATADIR)|g' rootfs-tools/systemd/$$unit.in \
 	        >"$(DESTDIR)$(UNITDIR)/$$unit"; \
 	done
-	$(call step,installing the systemd units in $(DESTDIR)$(UNITDIR),install -m 644 rootfs-tools/systemd/hearth-nursery.socket "$(DESTDIR)$(UNITDIR)/")
 	@install -m 644 rootfs-tools/systemd/hearth.sysusers.conf "$(DESTDIR)$(SYSUSERSDIR)/hearth.conf"
 	@for shell in bash:bash-completion/completions/hearth zsh:zsh/site-functions/_hearth fish:fish/vendor_completions.d/hearth.fish; do \
 	    file="$(DESTDIR)$(DATADIR)/$${shell#*:}"; \
@@ -121,7 +123,7 @@ uninstall: ## what install has put there
 	@for file in bin/*; do rm -f "$(DESTDIR)$(BINDIR)/$$(basename $$file)"; done
 	@rm -rf "$(DESTDIR)$(DATADIR)/hearth"
 	@rm -f "$(DESTDIR)$(DATADIR)"/{bash-completion/completions/hearth,zsh/site-functions/_hearth,fish/vendor_completions.d/hearth.fish}
-	@rm -f "$(DESTDIR)$(UNITDIR)"/{hearth-nursery.service,hearth-nursery.socket,hearthd.service} "$(DESTDIR)$(SYSUSERSDIR)/hearth.conf"
+	@rm -f "$(DESTDIR)$(UNITDIR)"/hearthd.service "$(DESTDIR)$(SYSUSERSDIR)/hearth.conf"
 	@$(call say,uninstalled from $(DESTDIR)$(PREFIX))
 
 format: ## format the Swift files in place

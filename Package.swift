@@ -24,6 +24,7 @@ let package = Package(
     products: [
         .executable(name: "hearthd", targets: ["hearthd"]),
         .executable(name: "hearth", targets: ["hearth"]),
+        .executable(name: "hearth-bench", targets: ["hearth-bench"]),
         .executable(name: "hearth-nursery", targets: ["hearth-nursery"]),
         .executable(name: "hearth-floor", targets: ["hearth-floor"]),
         .executable(name: "hearth-stamp", targets: ["hearth-stamp"]),
@@ -31,6 +32,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -48,7 +50,7 @@ let package = Package(
         .target(
             name: "Sandbox", dependencies: ["Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
         .target(name: "Images", dependencies: ["Linux", "CArchive", "CNettle"], swiftSettings: swift),
-        .target(name: "WarmPool", swiftSettings: swift),
+        .target(name: "WarmPool", exclude: ["README.md"], swiftSettings: swift),
         .target(
             name: "Agent",
             dependencies: [
@@ -87,6 +89,9 @@ let package = Package(
             name: "hearth",
             dependencies: ["HearthClient", "Wire", "Images", "Linux", "CLinux", arguments, protobuf],
             swiftSettings: swift),
+        .executableTarget(
+            name: "hearth-bench", dependencies: ["HearthClient", "Wire", "CreateBench", "Linux", arguments],
+            swiftSettings: swift),
         // The yardstick of `hearth-bench create`, and the program whose first instruction it waits for.
         .executableTarget(
             name: "hearth-floor", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],
@@ -106,6 +111,16 @@ let package = Package(
         .testTarget(
             name: "HearthClientTests", dependencies: ["HearthClient", "Wire", "Linux", protobuf], swiftSettings: swift),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "Linux"], swiftSettings: swift),
+        .testTarget(name: "WarmPoolTests", dependencies: ["WarmPool"], swiftSettings: swift),
         .testTarget(name: "CreateBenchTests", dependencies: ["CreateBench", "Linux"], swiftSettings: swift),
+        .target(
+            name: "AgentTestSupport", dependencies: ["HearthClient", "Images", "Linux", "Wire"],
+            path: "Tests/AgentTests/Support", swiftSettings: swift),
+        .testTarget(
+            name: "AgentTests", dependencies: ["AgentTestSupport", "HearthClient", "Linux", "Wire", protobuf],
+            exclude: ["Support"], swiftSettings: swift),
+        .testTarget(
+            name: "HearthTests", dependencies: ["AgentTestSupport", "HearthClient", "Linux", "Wire"],
+            swiftSettings: swift),
     ]
 )

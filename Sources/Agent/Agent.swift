@@ -21,7 +21,7 @@ package final class Agent {
     let journal: Journal
     private let started = monotonicNow()
     private let bootID: String
-    private let listener: OwnedFD
+    private let listener: SharedFD
     private var listenerSource: Reactor.Source?
     private var sessions: [ObjectIdentifier: Session] = [:]
     var functions: [String: FunctionRecord] = [:]
@@ -43,6 +43,7 @@ package final class Agent {
         images = parts.images
         environment = parts.environment
         nursery = parts.nursery
+        listener = parts.listener
         lastInvocation = parts.firstInvocation
         lastInvocationReserved = parts.firstInvocation + AgentParts.invocationBlock
         journal = Journal(registry: parts.registry, logger: parts.logger)
@@ -52,21 +53,25 @@ package final class Agent {
         settings.freezeAfter = parts.configuration.freezeAfter.map { Nanoseconds($0) }
         settings.maxSandboxes = parts.configuration.limits.maximumSandboxes
         settings.maxQueuePerFunction = parts.configuration.limits.maximumQueue
-        settings.evictionPolicy = EvictionPolicyName(rawValue: parts.configuration.evictionPolicy) ?? .greedyDual
+        settings.evictionPolicy = parts.configuration.evictionPolicy
         settings.firstSandboxID = 1
         pool = try PoolDriver(environment: parts.environment, configuration: settings, logger: parts.logger)
+    }
+
+    /// Claims the socket's path; the first thing a start does, since it tells cheapest that another agent is there.
+    nonisolated static func claimSocket(_ configuration: AgentConfiguration) throws(AgentError) -> SharedFD {
         do throws(Errno) {
-            listener = try Self.listen(parts.configuration)
+            return SharedFD(try listen(configuration))
         } catch {
             throw AgentError(
-                .unavailable, "cannot listen on \(parts.configuration.socket): \(error)",
+                .unavailable, "cannot listen on \(configuration.socket): \(error)",
                 remedy: error == .addressInUse
                     ? "another hearthd answers there: stop it, or give this one another --socket"
                     : "check the directory and its permissions", errno: error)
         }
     }
 
-    private static func listen(_ configuration: AgentConfiguration) throws(Errno) -> OwnedFD {
+    nonisolated private static func listen(_ configuration: AgentConfiguration) throws(Errno) -> OwnedFD {
         let path = configuration.socket
         if Files.exists(path) {
             // A socket that nobody answers on is what a killed agent leaves; one that is answered belongs to another.
@@ -107,7 +112,7 @@ package final class Agent {
         // A bounded number, so that a storm of connections does not hold up those that are there.
         for _ in 0..<32 {
             do throws(Errno) {
-                guard let fd = try UnixSocket.accept(listener) else { return }
+                guard let fd = try UnixSocket.accept(listener.rawValue) else { return }
                 try admit(fd)
             } catch .tooManyFiles {
                 // The backlog keeps them; the next turn tries again when descriptors are free.
@@ -287,6 +292,9 @@ package final class Agent {
     private func finish(_ reason: String?) {
         for session in sessions.values { session.disconnect() }
         nursery?.reap()
+        // Both sockets are names in the file system and would outlive us.
+        try? Files.unlink(configuration.socket)
+        try? Files.unlink(configuration.state + "/nursery.sock")
         journal.flush()
         let cgroups = environment.factory.cgroups
         let end = onEnd

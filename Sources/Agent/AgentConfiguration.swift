@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import Sandbox
+package import WarmPool
 import Yams
 
 /// Everything that can be set: by the YAML file, and the paths by flags over it.
@@ -21,7 +22,7 @@ package struct AgentConfiguration: Sendable {
     package var maximumConnections = 1024
     /// Idle time until a sandbox is frozen; nil never.
     package var freezeAfter: Int64? = 5_000_000_000
-    package var evictionPolicy = "greedyDual"
+    package var evictionPolicy = EvictionPolicyName.greedyDual
     package var roles = RoleTable()
     package var limits = AgentLimits()
     package var logLevel = "info"
@@ -84,7 +85,9 @@ package struct AgentConfiguration: Sendable {
         case "max_connections": maximumConnections = try setting.integer(1...65536)
         case "freeze_after":
             if try setting.text() == "never" { freezeAfter = nil } else { freezeAfter = try setting.duration() }
-        case "eviction": evictionPolicy = try setting.choice(["lru", "priority", "greedyDual"])
+        case "eviction":
+            let name = try setting.choice(EvictionPolicyName.allCases.map(\.rawValue))
+            evictionPolicy = EvictionPolicyName(rawValue: name) ?? evictionPolicy
         case "log_level":
             logLevel = try setting.choice(["trace", "debug", "info", "notice", "warning", "error", "critical"])
         case "log_format": logFormat = try setting.choice(["text", "json"])

@@ -17,6 +17,7 @@ struct AgentParts {
     let code: CodeStore
     let images: ImageStore
     let environment: SandboxEnvironment
+    let listener: SharedFD
     let nursery: StartedNurseryBox?
     let firstInvocation: UInt64
 }
@@ -58,6 +59,19 @@ extension Agent {
         for path in [configuration.socket, state + "/nursery.sock"] where path.utf8.count > 107 {
             throw .invalid("the socket path \(path) is longer than 107 bytes", remedy: "use a shorter directory")
         }
+        let listener = try claimSocket(configuration)
+        do throws(AgentError) {
+            return try await start(configuration, listener, logger)
+        } catch {
+            try? Files.unlink(configuration.socket)
+            throw error
+        }
+    }
+
+    nonisolated private static func start(
+        _ configuration: AgentConfiguration, _ listener: SharedFD, _ logger: Logger
+    ) async throws(AgentError) -> Agent {
+        let state = configuration.state
         let registry = try Registry(path: state + "/hearth.db")
         let code = CodeStore(root: state + "/code")
         let images = ImageStore(root: state + "/images")
@@ -91,19 +105,35 @@ extension Agent {
                 metadata: ["has": "\(cgroups.controllers.sorted())", "details": "hearth doctor"])
         }
         let firstInvocation = try registry.reserve("invocation", count: AgentParts.invocationBlock)
-        let firstSandbox = try registry.reserve("sandbox", count: 1 << 32)
+        let firstSandbox = try registry.reserve("sandbox", count: 10_000_000)
         let (records, damaged) = try registry.functions(limits: configuration.limits)
         for name in damaged {
             logger.error(
                 "a function cannot be read and is left out",
                 metadata: ["function": "\(name)", "remedy": "put it again, or raise the limit that it passes"])
         }
-        let (connection, nursery) = try startNursery(configuration, cgroups)
-        return try await assemble(
-            AssemblyInput(
-                configuration: configuration, logger: logger, registry: registry, code: code, images: images,
-                stored: prepared, programs: programs, runtimes: runtimes, cgroups: cgroups, records: records,
-                connection: connection, nursery: nursery, firstInvocation: firstInvocation, firstSandbox: firstSandbox))
+        let connection: SharedFD
+        let nursery: StartedNurseryBox
+        do throws(AgentError) {
+            (connection, nursery) = try startNursery(configuration, cgroups)
+        } catch {
+            cgroups.remove()
+            throw error
+        }
+        do throws(AgentError) {
+            return try await assemble(
+                AssemblyInput(
+                    configuration: configuration, logger: logger, registry: registry, code: code, images: images,
+                    stored: prepared, programs: programs, runtimes: runtimes, cgroups: cgroups, records: records,
+                    listener: listener, connection: connection, nursery: nursery, firstInvocation: firstInvocation,
+                    firstSandbox: firstSandbox))
+        } catch {
+            // Nothing of a start that failed is left: not the nursery, not its groups.
+            if let duplicate = try? connection.duplicate() { NurseryProcess.end(duplicate) }
+            await nursery.reap()
+            cgroups.remove()
+            throw error
+        }
     }
 
     private struct AssemblyInput: Sendable {
@@ -117,6 +147,7 @@ extension Agent {
         let runtimes: RuntimeCatalog
         let cgroups: CgroupTree
         let records: [FunctionRecord]
+        let listener: SharedFD
         let connection: SharedFD
         let nursery: StartedNurseryBox
         let firstInvocation: UInt64
@@ -151,7 +182,7 @@ extension Agent {
         let agent = try Agent(
             AgentParts(
                 configuration: input.configuration, logger: input.logger, registry: input.registry, code: input.code,
-                images: input.images, environment: environment, nursery: input.nursery,
+                images: input.images, environment: environment, listener: input.listener, nursery: input.nursery,
                 firstInvocation: input.firstInvocation))
         try agent.open(input.records)
         return agent

@@ -5,7 +5,9 @@ import Sandbox
 extension FunctionSandbox {
     func runCommand(_ invocation: Invocation) {
         do throws(AgentError) {
-            let command = try environment.command(for: function)
+            var command = try environment.command(for: function)
+            // PID 1 was sealed with it, and what it starts inherits it.
+            command.filter = nil
             try startCommand(command, payload: invocation.payload)
         } catch {
             current = nil
@@ -51,6 +53,7 @@ extension FunctionSandbox {
         // Draining may have found the result too large and ended the invocation.
         guard current != nil else { return }
         drainLogs()
+        guard current === invocation else { return }
         current = nil
         timer?.cancel()
         // Whatever it left running in the background belongs to no invocation.

@@ -55,7 +55,7 @@ extension FunctionSandbox {
 
     /// HELLO has come and the code is bound.
     func initialize() {
-        isGreeted = false
+        hasInitialized = true
         var fields: [String: JSONValue] = [
             "protocol": .integer(1), "function": .string(function.name), "handler": .string(function.handler),
             "code": .string(SandboxEnvironment.codeDirectory), "memory_bytes": .integer(function.memoryBytes),
@@ -76,21 +76,27 @@ extension FunctionSandbox {
     private func received(_ message: FunctionChannel.Message) {
         switch message {
         case .hello:
-            guard state == .creating, functionReadyAt == 0 else { return misbehaved("a second HELLO") }
+            guard state == .creating, !isGreeted else { return misbehaved("a second HELLO") }
             isGreeted = true
             proceed()
         case .ready:
-            guard state == .creating, functionReadyAt == 0 else { return misbehaved("a READY that was not due") }
+            guard state == .creating, hasInitialized, functionReadyAt == 0 else {
+                return misbehaved("a READY that was not due")
+            }
             loaded()
         case .initError(let body):
-            guard state == .creating else { return misbehaved("an INIT_ERROR after READY") }
-            var detail = BootstrapError.detail(body)
+            guard state == .creating, hasInitialized, functionReadyAt == 0 else {
+                return misbehaved("an INIT_ERROR that was not due")
+            }
+            var detail = BootstrapError.read(body).detail
             detail.hint = "correct the function's code and put it again"
             failStart(.initFailed, detail)
         case .result(let invocation, let payload):
             answered(invocation, InvocationResult(outcome: .ok, payload: payload))
         case .error(let invocation, let body):
-            answered(invocation, InvocationResult(outcome: .functionError, failure: BootstrapError.detail(body)))
+            let error = BootstrapError.read(body)
+            answered(
+                invocation, InvocationResult(outcome: .functionError, failure: error.detail), reusable: !error.isFatal)
         case .chunk(let invocation, let bytes):
             guard let current, invocation == wireNumber(current) else { return misbehaved("a CHUNK that was not due") }
             takeChunk(bytes)
@@ -121,19 +127,22 @@ extension FunctionSandbox {
         end()
     }
 
-    private func answered(_ number: UInt32, _ answer: InvocationResult) {
+    /// - Parameter reusable: false when the process ends after its answer.
+    private func answered(_ number: UInt32, _ answer: InvocationResult, reusable: Bool = true) {
         guard let invocation = current, number == wireNumber(invocation) else {
             return misbehaved("an answer that was not due")
         }
-        current = nil
         timer?.cancel()
+        // While it is still the current one: what it wrote last is streamed to its client too.
         drainLogs()
+        guard current === invocation else { return }
+        current = nil
         var result = answer
         if !collected.isEmpty {
             result.payload = collected + result.payload
             collected = []
         }
-        conclude(invocation, result, reusable: true)
+        conclude(invocation, result, reusable: reusable)
     }
 
     func runResident(_ invocation: Invocation) {
@@ -143,7 +152,8 @@ extension FunctionSandbox {
 
     /// FUNCTION.md numbers invocations from 1 within a process.
     private func wireNumber(_ invocation: Invocation) -> UInt32 {
-        invocation.isWarmup ? 1 : UInt32(truncatingIfNeeded: served + 1)
+        // The warm-up is the first; the others follow it.
+        invocation.isWarmup ? 1 : UInt32(truncatingIfNeeded: served + 2)
     }
 
     /// Something only a function that found descriptor 3 would send: it has hurt itself, and is ended.
@@ -163,18 +173,13 @@ extension FunctionSandbox {
     private func channelClosed(_ reason: String) {
         channel = nil
         guard state != .ending else { return }
-        // An exit closes the channel first and is reported a moment later: its status says more than the closed channel.
+        // An exit closes the channel first and is reported a moment later. When no report comes the sandbox is ended, and its end
+        // brings the evidence: the OOM killer's count, or the lack of any other reason.
         Reactor.shared.schedule(after: 100_000_000) { [weak self] in
             guard let self, self.state != .ending, self.programEnd == nil else { return }
-            let detail = FailureDetail(
+            self.channelFailure = FailureDetail(
                 type: "ChannelClosed", message: reason,
                 hint: "descriptor 3 belongs to the runtime; the function must leave it open")
-            if self.state == .creating, self.current == nil { return self.failStart(.initFailed, detail) }
-            if let invocation = self.current {
-                self.current = nil
-                self.drainLogs()
-                self.conclude(invocation, InvocationResult(outcome: .crashed, failure: detail), reusable: false)
-            }
             self.end()
         }
     }
@@ -186,14 +191,17 @@ enum BootstrapError {
         var type: String?
         var message: String?
         var trace: [String]?
+        var fatal: Bool?
     }
 
-    static func detail(_ bytes: [UInt8]) -> FailureDetail {
+    /// - Returns: the failure, and whether the process ends after it.
+    static func read(_ bytes: [UInt8]) -> (detail: FailureDetail, isFatal: Bool) {
         guard let body = try? JSONDecoder().decode(Body.self, from: Data(bytes)) else {
-            return FailureDetail(type: "Error", message: String(decoding: bytes.prefix(4096), as: UTF8.self))
+            return (FailureDetail(type: "Error", message: String(decoding: bytes.prefix(4096), as: UTF8.self)), false)
         }
-        return FailureDetail(
+        let detail = FailureDetail(
             type: String((body.type ?? "Error").prefix(256)), message: String((body.message ?? "").prefix(65536)),
             trace: (body.trace ?? []).prefix(256).map { String($0.prefix(4096)) })
+        return (detail, body.fatal ?? false)
     }
 }

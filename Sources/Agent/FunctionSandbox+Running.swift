@@ -21,6 +21,7 @@ extension FunctionSandbox {
     func cancel(_ invocation: Invocation, timedOut: Bool) {
         guard current === invocation else { return }
         if timedOut { return self.timedOut(invocation) }
+        // A client that cancels listens no longer: the rest goes into the logs only.
         current = nil
         drainLogs()
         conclude(
@@ -34,9 +35,10 @@ extension FunctionSandbox {
 
     private func timedOut(_ invocation: Invocation) {
         guard current === invocation else { return }
-        current = nil
         output?.drain(limit: 64 << 10)
         drainLogs()
+        guard current === invocation else { return }
+        current = nil
         let milliseconds = (monotonicNow() - invocation.times.started) / 1_000_000
         // Nothing of a timed-out invocation goes on: the whole sandbox ends with it.
         conclude(
@@ -57,7 +59,7 @@ extension FunctionSandbox {
             return commandEnded(end, invocation)
         }
         drainLogs()
-        let killed = sandbox.oomKills() > 0
+        let killed = sandbox.oomKills() > 0 || heapIsFull(end)
         if state == .creating, current == nil {
             let result = killed ? outOfMemoryResult(peak: 0) : crashResult(end)
             return failStart(
@@ -69,6 +71,14 @@ extension FunctionSandbox {
             conclude(invocation, killed ? outOfMemoryResult(peak: 0) : crashResult(end), reusable: false)
         }
         self.end()
+    }
+
+    /// Some runtimes bound their heap themselves and abort, saying so (runtime.yaml, `out_of_memory`).
+    private func heapIsFull(_ end: ProcessEnd) -> Bool {
+        guard let runtime = try? environment.runtimes.runtime(function.runtime.rawValue),
+            let (signal, text) = runtime.outOfMemory
+        else { return false }
+        return end.exit == .signal(signal) && logs.contains(text)
     }
 
     /// Gives the invocation its end, with the logs written until now.

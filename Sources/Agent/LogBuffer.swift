@@ -17,6 +17,9 @@ struct LogBuffer {
         }
     }
 
+    /// Whether the text stands in what is kept.
+    func contains(_ text: String) -> Bool { bytes.contains(text.utf8) }
+
     /// The last `limit` bytes; the buffer is empty afterwards.
     mutating func take() -> (bytes: [UInt8], truncated: Bool) {
         defer {

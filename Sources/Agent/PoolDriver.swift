@@ -228,6 +228,9 @@ final class PoolDriver: FunctionSandboxOwner {
             if frozen {
                 try function.sandbox.freeze()
                 function.state = .frozen
+                // It has rested for a while: what it holds now is what keeping it costs.
+                function.sampledMemory = function.sandbox.memoryInUse()
+                handle(.memorySample(SandboxID(id), bytes: function.memoryEstimate()))
             } else {
                 try function.sandbox.thaw()
                 function.state = .idle

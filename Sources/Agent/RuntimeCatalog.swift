@@ -7,6 +7,17 @@ struct RuntimeCatalog: Sendable {
     struct Runtime: Sendable {
         let argv: [String]
         let environment: [String: String]
+        /// An argument that tells the program its share of the memory limit: text with `{mib}`, and the share.
+        var memoryArgument: (text: String, share: Double)?
+        /// How the runtime ends when its own heap is full: a signal, and what it writes before.
+        var outOfMemory: (signal: Int32, text: String)?
+
+        /// The command line for a function with this memory limit.
+        func argv(memory: Int64) -> [String] {
+            guard let (text, share) = memoryArgument, let program = argv.first else { return argv }
+            let mib = max(1, Int64(Double(memory >> 20) * share))
+            return [program, text.replacing("{mib}", with: String(mib))] + argv.dropFirst()
+        }
     }
 
     private let runtimes: [String: Runtime]
@@ -43,7 +54,18 @@ struct RuntimeCatalog: Sendable {
             for (key, value) in node?["env"]?.mapping ?? [:] {
                 if let key = key.string, let value = value.scalar?.string { environment[key] = value }
             }
-            return Runtime(argv: argv, environment: environment)
+            var runtime = Runtime(argv: argv, environment: environment)
+            if let node = node?["memory_argument"], let text = node["argument"]?.string,
+                let share = node["share"]?.float
+            {
+                runtime.memoryArgument = (text, share)
+            }
+            if let node = node?["out_of_memory"], let text = node["stderr"]?.string,
+                let signal = SignalName.number(node["signal"]?.string ?? "")
+            {
+                runtime.outOfMemory = (signal, text)
+            }
+            return runtime
         } catch let error as AgentError {
             throw error
         } catch {

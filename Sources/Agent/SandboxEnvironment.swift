@@ -65,7 +65,7 @@ final class SandboxEnvironment {
         case .python, .node:
             // The function's own variables come with INIT: the process may be there before the function is known.
             let runtime = try runtimes.runtime(function.runtime.rawValue)
-            argv = runtime.argv
+            argv = runtime.argv(memory: function.memoryBytes)
             environment.merge(runtime.environment) { _, new in new }
         }
         return SpawnRequest(

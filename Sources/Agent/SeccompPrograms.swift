@@ -25,7 +25,7 @@ struct SeccompPrograms: Sendable {
                 remedy: "install Hearth's share directory, or name it with --share", errno: error)
         }
         do throws(SandboxError) {
-            return try SeccompProgram(compiling: try SeccompProfile(parsing: text, name: path))
+            return try SeccompProgram(compiling: try SeccompProfile(parsing: text, name: path)).compacted()
         } catch {
             throw AgentError(error)
         }

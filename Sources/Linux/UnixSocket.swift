@@ -22,8 +22,7 @@ package enum UnixSocket {
     }
 
     /// The next connection, non-blocking; nil when there is none at the moment.
-    package static func accept(_ listener: borrowing OwnedFD) throws(Errno) -> OwnedFD? {
-        let fd = listener.rawValue
+    package static func accept(_ fd: Int32) throws(Errno) -> OwnedFD? {
         do throws(Errno) {
             return OwnedFD(owning: try systemCall { clx_accept(fd) })
         } catch .wouldBlock {

@@ -55,8 +55,10 @@ package final class CgroupTree: Sendable {
     private static func home() throws(Errno) -> String {
         let own = try Cgroup.ownPath()
         guard own.hasSuffix(".service"), let mount = try Cgroup.mountPoint() else { return "/" }
+        // Its own processes only: those of an earlier run's sandboxes are in groups below. None are left in it when this agent has
+        // moved to its leaf before.
         let processes = try Files.readText(mount + own + "/cgroup.procs")
-        return processes.split(separator: "\n").count == 1 ? own : "/"
+        return processes.split(separator: "\n").count <= 1 ? own : "/"
     }
 
     /// One by one: a controller that cannot be had (io without a scheduler, cpu with real-time tasks) costs only itself.
@@ -117,8 +119,15 @@ package final class CgroupTree: Sendable {
         }
     }
 
-    /// Removes what is left of the tree; for an agent that ends and takes its sandboxes along.
+    /// Removes what is left of the tree; for an agent that ends and takes its sandboxes along. Blocks for two seconds at most:
+    /// the last tasks of a group need a moment to leave it.
     package func remove() {
-        try? Cgroup.removeTree(path)
+        for _ in 0..<200 {
+            do throws(Errno) {
+                return try Cgroup.removeTree(path)
+            } catch {
+                usleep(10_000)
+            }
+        }
     }
 }

@@ -8,6 +8,10 @@ package struct SeccompProgram: Sendable, Hashable {
 
     package var instructionCount: Int { bytes.count / 8 }
 
+    init(bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
     /// Compiles a profile through libseccomp, as a binary tree over the call numbers (SCMP_FLTATR_CTL_OPTIMIZE 2): 9
     /// comparisons instead of up to 300 for each call.
     package init(compiling profile: SeccompProfile) throws(SandboxError) {

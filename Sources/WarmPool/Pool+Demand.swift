@@ -7,7 +7,8 @@ extension Pool {
             slot,
             Demand(
                 source: prediction.source, generation: 0, probability: min(prediction.probability, 1), start: start,
-                end: max(prediction.due, .zero) + prediction.horizon, count: min(max(prediction.expectedCount, 1), 1 << 20),
+                end: max(prediction.due, .zero) + prediction.horizon,
+                count: min(max(prediction.expectedCount, 1), 1 << 20),
                 tier: nil, weight: 1, owed: nil))
     }
 

@@ -26,7 +26,7 @@ extension Pool {
         for slot in blocked { refresh(slot) }
     }
 
-    private func fitsCPU(_ milliCPU: Int, _ slot: Int, onlyReserved: Bool) -> Bool {
+    func fitsCPU(_ milliCPU: Int, _ slot: Int, onlyReserved: Bool = false) -> Bool {
         guard configuration.cpuBudget > 0 else { return true }
         if onlyReserved { return milliCPU > 0 && milliCPU <= cpuGap(slot) }
         if charges.cpu == 0 { return true }
@@ -58,7 +58,7 @@ extension Pool {
     /// Makes others leave `bytes` to the function once it has waited long enough, unless another one's turn it is.
     mutating func yield(to slot: Int, _ bytes: Int, places: Int, _ isPatient: Bool) {
         guard !isPatient else { return }
-        if let yieldTo, yieldTo.function != slot, functions[yieldTo.function].pass <= functions[slot].pass { return }
+        if let yieldTo, yieldTo.function != slot, !precedes(slot, yieldTo.function) { return }
         yieldTo = (slot, bytes, places)
     }
 

@@ -30,9 +30,17 @@ extension Pool {
         return free
     }
 
-    /// Is the function that is yielded to, or has received less service than it.
+    /// Is the same function, or has received less service than the other; a total order, so that of all functions that
+    /// wait one always precedes every other and gets on.
     func precedes(_ slot: Int, _ other: Int) -> Bool {
-        slot == other || (slot >= 0 && functions[slot].pass < functions[other].pass)
+        guard slot != other, slot >= 0 else { return slot == other }
+        return FairKey(pass: functions[slot].pass, slot: slot) < FairKey(pass: functions[other].pass, slot: other)
+    }
+
+    /// An idle sandbox that a waiting request is about to take.
+    private func isSpokenFor(_ sandbox: Int) -> Bool {
+        let slot = sandboxes[sandbox].function
+        return slot >= 0 && functions[slot].queue.count >= functions[slot].idle.count
     }
 
     private func memoryGap(_ slot: Int) -> Int {
@@ -90,7 +98,9 @@ extension Pool {
     /// What a sandbox of the function is charged while it starts.
     func startCharge(_ slot: Int) -> Int {
         let limit = functions[slot].spec.memoryLimit
-        guard configuration.runningCharge == .measured, let known = functions[slot].idleMemory.known else { return limit }
+        guard configuration.runningCharge == .measured, let known = functions[slot].idleMemory.known else {
+            return limit
+        }
         return min(limit, max(Int(known + 2 * functions[slot].idleMemory.deviation), configuration.minimumCharge))
     }
 
@@ -121,10 +131,21 @@ extension Pool {
         let withShielded = isStuck
         let enough = bytesShort <= charges.evictable && placesShort <= victims.count
         guard enough || partly || withShielded else { return .none }
+        var spared: [Int] = []
+        defer { for sandbox in spared { enterEvictionOrder(sandbox) } }
         while bytesShort > 0 || placesShort > 0 {
-            guard let victim = victims.first ?? (withShielded ? shielded.first : nil) else { return .none }
+            guard spared.count < passedOver, let victim = victims.first ?? (withShielded ? shielded.first : nil) else {
+                return .none
+            }
             if !withShielded, keepsByFloor(victim) {
                 shield(victim)
+                continue
+            }
+            // A request that got as far as a sandbox keeps it, but from one that has waited long and goes before it:
+            // else functions short of memory could drive each other's starts out for ever.
+            if isSpokenFor(victim), !((partly || withShielded) && precedes(slot, sandboxes[victim].function)) {
+                leaveEvictionOrder(victim)
+                spared.append(victim)
                 continue
             }
             bytesShort -= sandboxes[victim].charge

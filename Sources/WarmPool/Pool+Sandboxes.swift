@@ -21,6 +21,9 @@ extension Pool {
         functions[slot].retryAt = .zero
         functions[slot].idleMemory.add(Double(sandboxes[sandbox].measured))
         becomeIdle(sandbox)
+        // Its memory was charged while it started: the request that waited takes it over before anyone else can.
+        let request = functions[slot].queue.first
+        if request >= 0, fitsCPU(functions[slot].spec.milliCPU, slot) { dispatch(request, sandbox) }
         refresh(slot)
     }
 

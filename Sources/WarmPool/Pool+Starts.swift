@@ -42,7 +42,9 @@ extension Pool {
     mutating func startLive() {
         guard !needy.isEmpty else { return }
         var blocked: [Int] = []
-        while liveStarts + awaitingStarts < configuration.maxLiveStarts, blocked.count < passedOver, let slot = needy.first {
+        while liveStarts + awaitingStarts < configuration.maxLiveStarts, blocked.count < passedOver,
+            let slot = needy.first
+        {
             if startForRequest(slot) != .none {
                 refresh(slot)
             } else {
@@ -55,7 +57,8 @@ extension Pool {
 
     /// Starts under way count as service received, so that a burst of one function leaves others their turn.
     func startKey(_ slot: Int) -> FairKey {
-        FairKey(pass: functions[slot].pass
+        FairKey(
+            pass: functions[slot].pass
                 + Double(functions[slot].starting.count + functions[slot].awaitingStarts) / functions[slot].spec.weight,
             slot: slot)
     }

@@ -193,6 +193,7 @@ extension Pool {
             || evictingCount + demotingCount + starts != 0 || (functions.count == 0 && charges.reserved != 0)
             || (functions.count == 0 && charges.reservedGap + charges.reservedCPUGap != 0)
             || (sandboxes.count == 0 && !sandboxTimers.isEmpty)
-            || (functions.count == 0 && !(functionTimers.isEmpty && shelfTimers.isEmpty)) || (requests.count == 0 && !deadlines.isEmpty)
+            || (functions.count == 0 && !(functionTimers.isEmpty && shelfTimers.isEmpty))
+            || (requests.count == 0 && !deadlines.isEmpty)
     }
 }

@@ -4,6 +4,32 @@ import NurseryABI
 /// Images made ready once: a tree of read-only mounts under /templates/N, cloned whole for each sandbox.
 struct ImageTemplates {
     private(set) var count: UInt32 = 0
+    /// A copy of the image used last, made while nobody waited; -1 for none.
+    private var spare: Int32 = -1
+    private var spareImage: UInt32 = 0
+    private var wantsSpare = false
+
+    /// A copy for one sandbox: the one made ahead where it is of this image.
+    mutating func take(_ image: UInt32) throws(Failure) -> FD {
+        wantsSpare = true
+        guard spare >= 0, spareImage == image else {
+            if spare >= 0 { _ = cn_close(spare) }
+            spare = -1
+            spareImage = image
+            return try clone(image)
+        }
+        let tree = FD(spare)
+        spare = -1
+        return tree
+    }
+
+    var needsSpare: Bool { wantsSpare && spare < 0 }
+
+    /// Makes the copy for the next sandbox of the image used last.
+    mutating func refill() throws(Failure) {
+        wantsSpare = false
+        spare = try clone(spareImage).raised().release()
+    }
 
     /// Builds the tree of an image and returns its handle.
     ///

@@ -21,15 +21,21 @@ struct InitServer {
     }
 
     mutating func run() -> Never {
-        Self.send(Self.message(HP_READY))
+        // What was asked for before we were ready is done before anybody is told that we are: telling wakes hearthd, and the first
+        // program would wait for that.
+        let ready = Self.message(HP_READY)
+        while cn_is_readable(SandboxInit.control) > 0 {
+            if !serve() { cn_exit(0) }
+        }
+        Self.send(ready)
         var polled = InlineArray<2, cn_pollfd>(repeating: cn_pollfd())
         polled[0] = cn_pollfd(fd: SandboxInit.control, events: Int16(CN_EPOLLIN), revents: 0)
         polled[1] = cn_pollfd(fd: signals, events: Int16(CN_EPOLLIN), revents: 0)
         while true {
-            let ready = withUnsafeMutablePointer(to: &polled) {
+            let count = withUnsafeMutablePointer(to: &polled) {
                 cn_poll(UnsafeMutableRawPointer($0).assumingMemoryBound(to: cn_pollfd.self), 2, -1)
             }
-            guard ready > 0 else { continue }
+            guard count > 0 else { continue }
             if polled[1].revents != 0 {
                 cn_drain_signals(signals)
                 reapAll()
@@ -148,7 +154,11 @@ struct InitServer {
         sealed = true
         if request.keep_spawn == 0 { mayspawn = false }
         try Capabilities.keepForSealed(spawning: mayspawn, capabilities)
-        if count > 0 { try check(cn_set_filter(filter, UInt16(count)), HN_STAGE_FILTER) }
+        guard count > 0 else { return }
+        let result = cn_set_filter(filter, UInt16(count))
+        // What is started from here on counts on inheriting the filter: without it, nothing is.
+        if result < 0 { mayspawn = false }
+        try check(result, HN_STAGE_FILTER)
     }
 
     // MARK: Children

@@ -8,7 +8,7 @@ extension Nursery {
         guard fds.count == 3 else { throw Failure(CN_EINVAL, HN_STAGE_REQUEST) }
         guard sandboxes.isFree(request.slot) else { throw Failure(CN_EEXIST, HN_STAGE_TABLE) }
 
-        let root = try images.clone(request.image)
+        let root = try images.take(request.image)
         try networks.enter()
 
         // The child shares this descriptor table (CLONE_FILES) and leaves it with CLOSE_RANGE_UNSHARE, which copies only
@@ -35,20 +35,23 @@ extension Nursery {
             return cn_clone3(&arguments)
         }
         if pid == 0 { SandboxInit.run(plan, gate: gate, generation: generation) }
-        let cloned = cn_now()
-        try mounts.enterLibrary()
-        guard pid > 0 else { throw Failure(Int32(-pid), HN_STAGE_CLONE) }
-
+        guard pid > 0 else {
+            try mounts.enterLibrary()
+            throw Failure(Int32(-pid), HN_STAGE_CLONE)
+        }
         let handle = FD(pidfd)
+        let cloned = cn_now()
         do throws(Failure) {
+            // The child needs its ids next, so they come first; everything else can wait. The nest has a /proc too.
+            try writeIDMaps(pid: Int32(pid), firstID: plan.firstID)
+            gate.open(generation)
+            try mounts.enterLibrary()
             let high = FD(try check(cn_dup_above(handle.raw, Self.firstFree), HN_STAGE_TABLE))
             var slot = Slot()
             slot.sandbox = request.sandbox
             slot.pid = Int32(pid)
             slot.image = request.image
             slot.tag = Self.tag(of: request)
-            try writeIDMaps(pid: Int32(pid), firstID: plan.firstID)
-            gate.open(generation)
             guard gate.waitSeparated(generation, child: handle.raw) else { throw Failure(CN_ESRCH, HN_STAGE_CLONE) }
             slot.agentEnd = try fds.take(1, above: Self.firstFree)
             let registered = high.raw
@@ -56,6 +59,7 @@ extension Nursery {
             sandboxes.insert(slot, at: request.slot)
             try check(cn_epoll_add(epoll.raw, registered, Self.firstSlotToken + UInt64(request.slot)), HN_STAGE_TABLE)
         } catch {
+            try? mounts.enterLibrary()
             abandon(pid: Int32(pid), pidfd: handle.raw, slot: request.slot, sandbox: request.sandbox)
             throw error
         }

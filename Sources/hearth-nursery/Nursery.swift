@@ -43,11 +43,15 @@ struct Nursery: ~Copyable {
 
     mutating func run() {
         var idleSince = cn_now()
+        var isQuiet = false
         while true {
             var token: UInt64 = 0
-            let ready = cn_epoll_wait(epoll.raw, &token, timeout())
+            let ready = cn_epoll_wait(epoll.raw, &token, timeout(isQuiet))
+            isQuiet = ready == 0
             if ready == 0 {
-                if networks.wantsMore {
+                if images.needsSpare {
+                    do throws(Failure) { try images.refill() } catch { log("no copy of an image", error.error) }
+                } else if networks.wantsMore {
                     do throws(Failure) { try networks.refill() } catch { log("no network namespace", error.error) }
                 } else if connection < 0, cn_now() - idleSince >= Int64(lingerMilliseconds) * 1_000_000 {
                     log("no hearthd came back in time: ending every sandbox")
@@ -70,9 +74,10 @@ struct Nursery: ~Copyable {
         }
     }
 
-    /// Work that nobody waits for happens only after 2 ms of quiet, so that it never delays a creation.
-    private func timeout() -> Int32 {
-        if networks.wantsMore { return 2 }
+    /// Work that nobody waits for begins after 2 ms of quiet, so that it delays no creation of a burst, and then goes on until
+    /// somebody asks for something.
+    private func timeout(_ isQuiet: Bool) -> Int32 {
+        if networks.wantsMore || images.needsSpare { return isQuiet ? 0 : 2 }
         return connection < 0 ? max(lingerMilliseconds, 1) : -1
     }
 

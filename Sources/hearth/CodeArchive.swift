@@ -4,8 +4,9 @@ import Linux
 import Wire
 
 /// Code on its way to the agent: an archive as it is, or a directory packed into a file without a name.
-struct CodeArchive: ~Copyable {
-    private let file: OwnedFD
+struct CodeArchive {
+    /// Its owner must outlive every use of the number.
+    let file: SharedFD
     let format: HearthCodeFormat
     let size: UInt64
 
@@ -23,7 +24,7 @@ struct CodeArchive: ~Copyable {
             } catch {
                 throw Failure("\(path): \(error)")
             }
-            self = try CodeArchive(packed, format: .zip)
+            self = try CodeArchive(SharedFD(packed), format: .zip)
         } else {
             let opened = try Payload.open(path)
             var magic = [UInt8](repeating: 0, count: 4)
@@ -32,7 +33,7 @@ struct CodeArchive: ~Copyable {
         }
     }
 
-    private init(_ file: consuming OwnedFD, format: HearthCodeFormat) throws {
+    private init(_ file: SharedFD, format: HearthCodeFormat) throws {
         let fd = file.rawValue
         let end = try systemCall { Int(lseek(fd, 0, SEEK_END)) }
         _ = try systemCall { Int(lseek(fd, 0, SEEK_SET)) }

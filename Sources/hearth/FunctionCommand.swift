@@ -110,8 +110,9 @@ struct FunctionCommand: ParsableCommand {
                     let archive = try CodeArchive(path: code)
                     request.codeFormat = archive.format
                     request.codeSize = archive.size
-                    info = try client.putFunction(request, code: .descriptor(archive.descriptor))
-                    _ = consume archive
+                    info = try withExtendedLifetime(archive.file) {
+                        try client.putFunction(request, code: .descriptor(archive.descriptor))
+                    }
                 } else {
                     request.codeFormat = .none
                     info = try client.putFunction(request)

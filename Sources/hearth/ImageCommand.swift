@@ -57,8 +57,9 @@ struct ImageCommand: ParsableCommand {
                     let file = try Payload.open(source)
                     request.format = .tar
                     request.size = UInt64(status.st_size)
-                    image = try client.importImage(request, archive: .descriptor(file.rawValue))
-                    _ = consume file
+                    image = try withExtendedLifetime(file) {
+                        try client.importImage(request, archive: .descriptor(file.rawValue))
+                    }
                 }
                 if json {
                     JSON.print(ImageCommand.json(image))

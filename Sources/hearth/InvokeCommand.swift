@@ -44,24 +44,26 @@ struct InvokeCommand: ParsableCommand {
             request.wantLogs = json
             let client = try agent.connect()
             var upload: Upload?
-            var file: OwnedFD?
+            var file: SharedFD?
             if data == "-" {
                 upload = .descriptor(0)
             } else if data.hasPrefix("@") {
                 let opened = try Payload.open(String(data.dropFirst()))
                 upload = .descriptor(opened.rawValue)
-                file = consume opened
+                file = opened
             } else {
                 request.payload = .init(data.utf8)
             }
             // A result as large as the agent allows: taken as a stream, whatever a message may hold.
             request.streamResult = true
             var result: [UInt8] = []
-            let response = try client.invoke(request, payload: upload) { channel, bytes in
-                if channel == .result { result.append(contentsOf: bytes) }
-                return .more
+            // The descriptor is lent by number: its owner must outlive the call.
+            let response = try withExtendedLifetime(file) {
+                try client.invoke(request, payload: upload) { channel, bytes in
+                    if channel == .result { result.append(contentsOf: bytes) }
+                    return .more
+                }
             }
-            _ = consume file
             if json { printJSON(response, result) } else { printPlain(response, result) }
             let status = ExitStatus.of(response.outcome)
             if status != 0 { throw ExitCode(status) }
@@ -122,9 +124,9 @@ struct InvokeCommand: ParsableCommand {
 }
 
 enum Payload {
-    static func open(_ path: String) throws -> OwnedFD {
+    static func open(_ path: String) throws -> SharedFD {
         do throws(Errno) {
-            return try Files.open(path, flags: O_RDONLY)
+            return SharedFD(try Files.open(path, flags: O_RDONLY))
         } catch {
             throw Failure("\(path): \(error)", remedy: "give a file that can be read")
         }

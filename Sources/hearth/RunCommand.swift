@@ -78,9 +78,11 @@ struct RunCommand: ParsableCommand {
     /// A terminal is never handed into a sandbox: whoever holds it could type into it or read from it. Pipes and files
     /// are handed over as they are.
     private func runPlain(_ client: HearthClient, _ request: HearthRunRequest) throws -> HearthRunResponse {
-        let null = try Files.open("/dev/null", flags: O_RDWR)
+        let null = SharedFD(try Files.open("/dev/null", flags: O_RDWR))
         let input = interactive && isatty(0) == 0 ? 0 : null.rawValue
-        if isatty(1) == 0, isatty(2) == 0 { return try client.run(request, stdio: (input, 1, 2)) }
+        if isatty(1) == 0, isatty(2) == 0 {
+            return try withExtendedLifetime(null) { try client.run(request, stdio: (input, 1, 2)) }
+        }
         return try client.run(request, input: interactive ? .descriptor(0) : nil) { channel, bytes in
             if channel == .standardError { Terminal.writeError(Array(bytes)) } else { Terminal.write(Array(bytes)) }
             return .more

@@ -135,9 +135,9 @@ import Testing
             let listener = try UnixSocket.listen(path: path, kind: kind, mode: 0o600)
             var info = stat()
             #expect(lstat(path, &info) == 0 && info.st_mode & 0o777 == 0o600)
-            if try UnixSocket.accept(listener) != nil { Issue.record("somebody came") }
+            if try UnixSocket.accept(listener.rawValue) != nil { Issue.record("somebody came") }
             let client = try UnixSocket.connect(path: path, kind: kind)
-            guard let accepted = try UnixSocket.accept(listener) else {
+            guard let accepted = try UnixSocket.accept(listener.rawValue) else {
                 Issue.record("nobody to accept")
                 return
             }

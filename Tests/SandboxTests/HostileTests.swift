@@ -122,29 +122,18 @@ extension SandboxTests {
                 #expect(try refusal(nursery, good, fds) == "EEXIST finding a free place")
                 // KILL and KEEP want number and slot to fit.
                 for op in [HN_KILL, HN_KEEP] {
-                    #expect(
-                        try refusal(
-                            nursery,
-                            with {
-                                $0.op = UInt16(op.rawValue); $0.sandbox = 9
-                            }) == "ESRCH checking the request")
-                    #expect(
-                        try refusal(
-                            nursery,
-                            with {
-                                $0.op = UInt16(op.rawValue); $0.slot = 8
-                            }) == "ESRCH checking the request")
-                    #expect(
-                        try refusal(
-                            nursery,
-                            with {
-                                $0.op = UInt16(op.rawValue); $0.slot = .max
-                            }) == "ESRCH checking the request")
+                    var request = good
+                    request.op = UInt16(op.rawValue)
+                    for (number, slot): (UInt64, UInt32) in [(9, 7), (8, 8), (8, 4096), (8, .max), (0, 7)] {
+                        request.sandbox = number
+                        request.slot = slot
+                        #expect(try refusal(nursery, request) == "ESRCH checking the request", "\(number) in \(slot)")
+                    }
                 }
+                var keep = good
+                keep.op = UInt16(HN_KEEP.rawValue)
                 let five = [Int32](repeating: fds[0], count: 5)
-                #expect(
-                    try refusal(nursery, with { $0.op = UInt16(HN_KEEP.rawValue) }, five)
-                        == "EINVAL checking the request")
+                #expect(try refusal(nursery, keep, five) == "EINVAL checking the request")
                 try sandbox.runTrue()
                 try nursery.kill(sandbox)
             }

@@ -172,7 +172,8 @@ errno EPERM bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uri
 # Keys belong to a uid or a session, not to a namespace.
 errno EPERM keyctl add_key request_key
 # Mounts, roots, namespaces.
-errno EPERM mount umount2 pivot_root chroot fsopen fsconfig fsmount fspick open_tree move_mount mount_setattr unshare setns
+errno EPERM mount umount2 pivot_root chroot unshare setns
+errno EPERM fsopen fsconfig fsmount fspick open_tree move_mount mount_setattr
 # The kernel and the machine.
 errno EPERM init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff syslog
 errno EPERM acct quotactl quotactl_fd sethostname setdomainname iopl ioperm modify_ldt vhangup lookup_dcookie

@@ -178,6 +178,7 @@ struct cn_packet {
     int count;        // descriptors received
     int fds[16];
 };
+static inline long cn_is_readable(int fd);
 // The length of the next packet, without taking it.
 static inline long cn_next_length(int fd) {
     char byte;
@@ -196,6 +197,10 @@ static inline long cn_poll(struct cn_pollfd *fds, unsigned n, int timeout_ms) {
     return cn_call5(__NR_ppoll, (long)fds, n, timeout_ms < 0 ? 0 : (long)ts, 0, 8);
 }
 static const int CN_EPOLLIN = 1;
+static inline long cn_is_readable(int fd) {
+    struct cn_pollfd entry = {fd, 1, 0};
+    return cn_poll(&entry, 1, 0);
+}
 static inline long cn_epoll_create(void) { return cn_call1(__NR_epoll_create1, O_CLOEXEC); }
 long cn_epoll_add(int epfd, int fd, uint64_t token);
 long cn_epoll_del(int epfd, int fd);

@@ -1,0 +1,85 @@
+import Testing
+import WarmPool
+
+@Suite struct StartFailureTests {
+    @Test func aFunctionThatCannotLoadFailsItsRequestAtOnce() throws {
+        var node = try Harness()
+        node.register(1)
+        node.request(1, at: 0)
+        node.request(1, at: 0)
+        let effects = node.send(.sandboxFailed(SandboxID(1), stage: .load), at: 50)
+        #expect(effects.rejected == [.startFailed(.load)])
+        // The other request still has its own start.
+        #expect(node.ready(2, at: 100).dispatched.map(\.request) == [2])
+    }
+
+    @Test func aNodesFaultIsTriedAgain() throws {
+        var node = try Harness { $0.maxStartAttempts = 3 }
+        node.register(1)
+        var sandbox = node.request(1, at: 0).createdIDs
+        for attempt in 1...2 {
+            let effects = node.send(.sandboxFailed(SandboxID(sandbox[0]), stage: .sandbox), at: Int64(attempt) * 100)
+            #expect(effects.rejected.isEmpty)
+            sandbox = node.send(.tick, at: Int64(attempt) * 100 + 20).createdIDs
+            try #require(sandbox.count == 1)
+        }
+        let effects = node.send(.sandboxFailed(SandboxID(sandbox[0]), stage: .sandbox), at: 300)
+        #expect(effects.rejected == [.startFailed(.sandbox)])
+    }
+
+    @Test func failingWarmUpsOpenTheBreakerAndBackOff() throws {
+        var node = try Harness()
+        node.register(1, minReady: 1)
+        var at: Int64 = 0
+        var sandbox: UInt64 = 1
+        for _ in 0..<3 {
+            at += 10
+            let effects = node.send(.sandboxFailed(SandboxID(sandbox), stage: .warmUp), at: at)
+            if let next = effects.createdIDs.first { sandbox = next }
+        }
+        guard case .open(let until) = node.pool.function(FunctionID(1))?.breaker else {
+            Issue.record("the breaker is not open")
+            return
+        }
+        #expect(until == Instant(nanoseconds: (at + 1000) * 1_000_000))
+        #expect(node.send(.tick, at: at + 999).created.isEmpty)
+        // Half open: one probe; its failure doubles the time.
+        let probe = node.send(.tick, at: at + 1000).createdIDs
+        try #require(probe.count == 1)
+        let again = node.send(.sandboxFailed(SandboxID(probe[0]), stage: .warmUp), at: at + 1100)
+        #expect(again.records.contains { if case .breakerOpened(_, _, 4) = $0 { true } else { false } })
+        #expect(node.send(.tick, at: at + 3099).created.isEmpty)
+        let second = node.send(.tick, at: at + 3100).createdIDs
+        try #require(second.count == 1)
+        #expect(node.ready(second[0], at: at + 3200).records.contains(.breakerClosed(FunctionID(1))))
+        #expect(node.pool.function(FunctionID(1))?.breaker == .closed)
+    }
+
+    @Test(arguments: [Configuration.LiveWhileOpen.mayTry, .failFast])
+    func requestsWhileTheBreakerIsOpen(_ setting: Configuration.LiveWhileOpen) throws {
+        var node = try Harness {
+            $0.liveWhileOpen = setting
+            $0.breaker.failures = 1
+        }
+        node.register(1)
+        node.request(1, at: 0)
+        node.send(.sandboxFailed(SandboxID(1), stage: .load), at: 10)
+        let effects = node.request(1, at: 20)
+        if setting == .failFast {
+            #expect(effects.rejected == [.circuitOpen])
+        } else {
+            #expect(effects.created.count == 1)
+            // One at a time.
+            #expect(node.request(1, at: 21).created.isEmpty)
+        }
+    }
+
+    @Test func newCodeHasAFreshChance() throws {
+        var node = try Harness { $0.breaker.failures = 1 }
+        node.register(1, minReady: 1)
+        node.send(.sandboxFailed(SandboxID(1), stage: .load), at: 10)
+        #expect(node.pool.function(FunctionID(1))?.failures == 1)
+        let effects = node.send(.functionUpdated(Harness.spec(1, generation: 2, minReady: 1)), at: 20)
+        #expect(effects.created.map(\.generation) == [2])
+    }
+}
