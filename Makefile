@@ -17,7 +17,7 @@ UNITDIR = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 PYTHON ?= /usr/bin/python3
 # The Swift tests that are run in user-mode Linux too, by name.
-UML_TESTS ?= FloorTests|UML
+UML_TESTS ?= FloorTests|CgroupLimits|UML
 UML_TIMEOUT ?= 900
 BENCH_AGAINST ?= floor,floor.netns,exec,bwrap,crun,runc
 
