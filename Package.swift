@@ -43,6 +43,8 @@ let package = Package(
         .systemLibrary(name: "CCap", providers: [.apt(["libcap-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CLzma", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
         .target(name: "CLinux"),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: swift),
         .target(name: "NurseryABI"),
@@ -50,7 +52,13 @@ let package = Package(
         .target(
             name: "Sandbox", dependencies: ["Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
         .target(name: "Images", dependencies: ["Linux", "CArchive", "CNettle"], swiftSettings: swift),
+        .target(name: "Forecast", swiftSettings: swift),
         .target(name: "WarmPool", exclude: ["README.md"], swiftSettings: swift),
+        .target(
+            name: "Replay",
+            dependencies: [
+                "WarmPool", "Forecast", "CZlib", "CLzma", .product(name: "HeapModule", package: "swift-collections"),
+            ], swiftSettings: swift),
         .target(
             name: "Agent",
             dependencies: [
@@ -87,7 +95,7 @@ let package = Package(
             name: "hearthd", dependencies: ["Agent", "CLinux", "Linux", arguments, logging], swiftSettings: swift),
         .executableTarget(
             name: "hearth",
-            dependencies: ["HearthClient", "Wire", "Images", "Linux", "CLinux", arguments, protobuf],
+            dependencies: ["HearthClient", "Wire", "Images", "Linux", "CLinux", "Replay", arguments, protobuf],
             swiftSettings: swift),
         .executableTarget(
             name: "hearth-bench", dependencies: ["HearthClient", "Wire", "CreateBench", "Linux", arguments],
@@ -112,6 +120,10 @@ let package = Package(
             name: "HearthClientTests", dependencies: ["HearthClient", "Wire", "Linux", protobuf], swiftSettings: swift),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "Linux"], swiftSettings: swift),
         .testTarget(name: "WarmPoolTests", dependencies: ["WarmPool"], swiftSettings: swift),
+        .testTarget(name: "ForecastTests", dependencies: ["Forecast"], swiftSettings: swift),
+        .testTarget(
+            name: "ReplayTests", dependencies: ["Replay", "Forecast", "WarmPool", "CZlib", "CLzma"],
+            swiftSettings: swift),
         .testTarget(name: "CreateBenchTests", dependencies: ["CreateBench", "Linux"], swiftSettings: swift),
         .target(
             name: "AgentTestSupport", dependencies: ["HearthClient", "Images", "Linux", "Wire"],

@@ -12,6 +12,6 @@ struct Hearth: ParsableCommand {
             """,
         subcommands: [
             RunCommand.self, FunctionCommand.self, InvokeCommand.self, ImageCommand.self, PsCommand.self,
-            StatsCommand.self, DoctorCommand.self,
+            StatsCommand.self, DoctorCommand.self, ReplaySubcommand.self,
         ])
 }

@@ -1,0 +1,295 @@
+import Glibc
+
+/// Which function a user or session calls next, from everything that is known of sequences: variable-order Markov
+/// contexts, the user's recency, neighbours and factors, popularity, arguments; stacked to one distribution.
+package struct NextFunctionModel: Sendable {
+    package enum Source: Int, CaseIterable, Sendable {
+        case userMarkov, globalMarkov, firstOrder, blend, recency, recentPopularity, neighbors, factors, network
+        case arguments, isLast, inSession, knownToUser, popularity, skip, beforeLast
+    }
+
+    /// Where a question stands.
+    package struct Place: Sendable {
+        package var user: UInt32
+        package var session: UInt32
+        /// Seconds.
+        package var time: Double
+        /// A digest of what the session was begun with; 0: none.
+        package var arguments: UInt64
+
+        package init(user: UInt32, session: UInt32 = Signal.nobody, time: Double, arguments: UInt64 = 0) {
+            self.user = user
+            self.session = session
+            self.time = time
+            self.arguments = arguments
+        }
+
+        /// The trail that is followed: the session's, else the user's.
+        var trail: UInt32 { session == Signal.nobody ? user : session }
+    }
+
+    package var markov: MarkovModel
+    package var neighbors: ItemNeighbors
+    package var factors: FactorModel
+    package var popularity: Popularity
+    package var network: SequenceNetwork?
+    var byArguments: SuccessorTable
+    var skips: SuccessorTable
+    var sessions: UserTable
+    var users: UserTable
+    var stacker: CandidateStacker
+    /// How often what came was no candidate, by context: misses in `y` of calls in `x`.
+    var escapes: [SIMD2<Float>]
+    /// How many successors of a context are looked at, the latest first: bounds the time of a forecast.
+    package var breadth = Int.max
+    /// The weights learn from one call in so many.
+    package var learningInterval = 1
+    private var sinceLearned = 0
+    private var enabledMask: UInt32 = .max
+    /// Sources that are asked; the others' features are zero.
+    package var enabled: Set<Source> {
+        get { Set(Source.allCases.filter { isEnabled($0) }) }
+        set { enabledMask = newValue.reduce(0) { $0 | 1 << UInt32($1.rawValue) } }
+    }
+    @inline(__always)
+    private func isEnabled(_ source: Source) -> Bool { enabledMask >> UInt32(source.rawValue) & 1 != 0 }
+
+    private var boards: [ScoreBoard]
+    private var asked: Asked?
+
+    struct Asked: Sendable {
+        var place: Place
+        var candidates: [UInt32] = []
+        var features: [CandidateStacker.Features] = []
+        /// Given that one of the candidates comes.
+        var probabilities: [Float] = []
+        var context = 0
+        /// The probability that none of the candidates comes, and how the Markov contexts share it out.
+        var escape: Float = 0
+        var blendMass: Float = 1
+        var blendLeft: Float = 1
+    }
+
+    package init(order: Int = 2, capacity: Int = 600_000, users userCapacity: Int = 100_000, seed: UInt64 = 5) {
+        markov = MarkovModel(order: order, capacity: capacity)
+        neighbors = ItemNeighbors(capacity: capacity / 4)
+        factors = FactorModel(seed: seed)
+        popularity = Popularity()
+        byArguments = SuccessorTable(capacity: capacity / 4)
+        skips = SuccessorTable(capacity: capacity / 4)
+        sessions = UserTable(capacity: userCapacity)
+        users = UserTable(capacity: userCapacity)
+        var first = CandidateStacker.Features.zero
+        first[Source.blend.rawValue] = 1
+        stacker = CandidateStacker(first: first, contexts: Self.contexts)
+        escapes = [SIMD2<Float>](repeating: SIMD2(20, 1), count: Self.contexts)
+        boards = [ScoreBoard](repeating: ScoreBoard(), count: 9)
+    }
+
+    /// Gap classes times experience classes.
+    static let contexts = 7 * 5
+
+    private static func context(_ gap: Double?, _ requests: Int) -> Int {
+        let experience = requests == 0 ? 0 : requests < 3 ? 1 : requests < 8 ? 2 : requests < 30 ? 3 : 4
+        guard let gap else { return experience }
+        let edges: [Double] = [15, 60, 240, 1200, 7200]
+        return (1 + edges.count { gap > $0 }) * 5 + experience
+    }
+
+    /// Log of a probability, shifted so that nothing known is 0.
+    @inline(__always)
+    private static func opinion(_ probability: Float) -> Float {
+        probability == 0 ? 0 : logf(probability * 2e4 + 1)
+    }
+
+    /// The distribution over candidates, best first. They sum to one but for the chance that none of them comes.
+    package mutating func predict(_ place: Place, limit: Int = 16) -> [Candidate] {
+        ask(place)
+        guard let asked else { return [] }
+        let order = asked.candidates.indices.sorted {
+            (asked.probabilities[$0], asked.candidates[$1]) > (asked.probabilities[$1], asked.candidates[$0])
+        }
+        return order.prefix(limit).map { Candidate(asked.candidates[$0], asked.probabilities[$0] * (1 - asked.escape)) }
+    }
+
+    /// The probability of any function, also of those that are no candidates.
+    package mutating func probability(of function: UInt32, _ place: Place) -> Float {
+        ask(place)
+        guard let asked else { return 0 }
+        if let index = asked.candidates.firstIndex(of: function) {
+            return asked.probabilities[index] * (1 - asked.escape)
+        }
+        let blend = boards[0][function] + asked.blendMass * boards[1][function]
+        return asked.escape * blend / max(1e-3, max(blend, asked.blendLeft))
+    }
+
+    /// Learns that `function` was called there.
+    package mutating func update(_ function: UInt32, _ place: Place) {
+        sinceLearned += 1
+        if sinceLearned >= learningInterval {
+            sinceLearned = 0
+            ask(place)
+        } else {
+            asked = nil
+        }
+        if let asked { learn(function, asked) }
+        asked = nil
+        let recent = followed(place)?.recentList ?? []
+        let trail = users[place.user] ?? UserTrail()
+        markov.update(function, user: place.user, recent: recent)
+        if recent.count > 1 { skips.add(UInt64(recent[1]), function) }
+        if place.arguments != 0 {
+            byArguments.add(Self.argumentKey(place, recent), function)
+            byArguments.add(SeededGenerator.mix(place.arguments), function)
+        }
+        if !trail.knows(function) { neighbors.update(function, known: trail.knownList) }
+        if isEnabled(.factors) { factors.update(function, user: place.user, last: recent.first) }
+        popularity.update(function)
+        let gap = gap(place)
+        network?.update(function, stream: place.trail, gap: gap)
+        if place.session != Signal.nobody { sessions.add(function, to: place.session, time: place.time) }
+        if place.user != Signal.nobody { users.add(function, to: place.user, time: place.time) }
+    }
+
+    /// Whether anything is known of a user.
+    func knows(user: UInt32) -> Bool { users[user] != nil }
+
+    /// Forgets a user's trail, and leaves what others learned from it.
+    mutating func remove(user: UInt32) {
+        users.remove(user)
+        asked = nil
+    }
+
+    /// Forgets a session's trail when it ends.
+    package mutating func end(session: UInt32) {
+        sessions.remove(session)
+        asked = nil
+    }
+
+    /// The trail of the session, else of the user.
+    private func followed(_ place: Place) -> UserTrail? {
+        place.session == Signal.nobody ? users[place.user] : sessions[place.session]
+    }
+
+    func gap(_ place: Place) -> Double? {
+        followed(place).map { max(0, place.time - $0.lastTime) }
+    }
+
+    private static func argumentKey(_ place: Place, _ recent: [UInt32]) -> UInt64 {
+        SeededGenerator.mix(place.arguments ^ SeededGenerator.mix(UInt64(recent.first ?? Signal.nobody) + 1))
+    }
+
+    private mutating func ask(_ place: Place) {
+        if let asked, asked.place.trail == place.trail, asked.place.user == place.user,
+            asked.place.time == place.time, asked.place.arguments == place.arguments
+        {
+            return
+        }
+        let session = followed(place) ?? UserTrail()
+        let trail = users[place.user] ?? UserTrail()
+        let recent = session.recentList
+        for index in boards.indices { boards[index].clear() }
+        let mass = markov.predict(user: place.user, recent: recent, scope: .user, into: &boards[0], widest: breadth)
+        markov.predict(user: place.user, recent: recent, scope: .everybody, into: &boards[1], widest: breadth)
+        if let last = recent.first {
+            Self.share(markov.table, MarkovModel.key(user: Signal.nobody, order: 1, [last]), &boards[3], breadth)
+        }
+        if recent.count > 1 { Self.share(skips, UInt64(recent[1]), &boards[4], breadth) }
+        // After a step aside and back, what follows the place before it.
+        if recent.count > 2 {
+            Self.share(markov.table, MarkovModel.key(user: Signal.nobody, order: 1, [recent[2]]), &boards[2], breadth)
+        }
+        if place.arguments != 0 {
+            Self.share(byArguments, SeededGenerator.mix(place.arguments), &boards[5], breadth, weight: 0.3)
+            Self.share(byArguments, Self.argumentKey(place, recent), &boards[5], breadth, weight: 0.7)
+        }
+        var weight: Float = 1
+        for function in trail.knownList.prefix(breadth < 64 ? 6 : 16) {
+            neighbors.predict(function, weight: weight, into: &boards[6], widest: min(64, breadth))
+            boards[7].add(function, weight)
+            weight *= 0.8
+        }
+        network?.predict(stream: place.trail)
+        score(place, recent, trail, mass)
+    }
+
+    private static func share(
+        _ table: SuccessorTable, _ key: UInt64, _ board: inout ScoreBoard, _ breadth: Int, weight: Float = 1
+    ) {
+        var taken = 0
+        let (total, distinct) = table.totals(key)
+        let scale = weight / Float(max(1, total + distinct))
+        table.forEach(key) { symbol, count in
+            board.add(symbol, scale * Float(count))
+            taken += 1
+            return taken < breadth
+        }
+    }
+
+    private mutating func score(_ place: Place, _ recent: [UInt32], _ trail: UserTrail, _ mass: Float) {
+        var question = Asked(place: place)
+        question.context = Self.context(gap(place), Int(trail.requests))
+        func take(_ functions: some Sequence<UInt32>) {
+            for function in functions where boards[8][function] == 0 {
+                boards[8].add(function, 1)
+                question.candidates.append(function)
+            }
+        }
+        take(recent.prefix(1))
+        let isBrief = breadth < 64
+        take(boards[0].best(isBrief ? 6 : 8))
+        take(boards[1].best(isBrief ? 10 : 20))
+        take(boards[5].best(6))
+        take(trail.knownList)
+        take(boards[6].best(6))
+        take(boards[4].best(4))
+        take(popularity.leaders.prefix(8))
+        question.features.reserveCapacity(question.candidates.count)
+        for function in question.candidates {
+            question.features.append(features(function, place, recent, trail, mass))
+        }
+        question.escape = escapes[question.context].y / escapes[question.context].x
+        question.probabilities = stacker.probabilities(question.features, context: question.context)
+        for function in question.candidates {
+            question.blendLeft -= boards[0][function] + mass * boards[1][function]
+        }
+        asked = question
+    }
+
+    private mutating func learn(_ function: UInt32, _ asked: Asked) {
+        let truth = asked.candidates.firstIndex(of: function)
+        escapes[asked.context] += SIMD2(1, truth == nil ? 1 : 0)
+        if escapes[asked.context].x > 2000 { escapes[asked.context] *= 0.5 }
+        guard let truth else { return }
+        stacker.learn(asked.features, context: asked.context, probabilities: asked.probabilities, truth: truth)
+    }
+
+    private func features(
+        _ function: UInt32, _ place: Place, _ recent: [UInt32], _ trail: UserTrail, _ mass: Float
+    ) -> CandidateStacker.Features {
+        var x = CandidateStacker.Features.zero
+        @inline(__always)
+        func set(_ source: Source, _ value: @autoclosure () -> Float) {
+            if isEnabled(source) { x[source.rawValue] = value() }
+        }
+        let own = boards[0][function]
+        let all = boards[1][function]
+        set(.userMarkov, Self.opinion(own))
+        set(.globalMarkov, Self.opinion(all))
+        set(.blend, Self.opinion(own + mass * all))
+        set(.firstOrder, Self.opinion(boards[3][function]))
+        set(.skip, Self.opinion(boards[4][function]))
+        set(.arguments, Self.opinion(boards[5][function]))
+        set(.neighbors, Self.opinion(boards[6][function]))
+        set(.recency, Self.opinion(boards[7][function]))
+        set(.recentPopularity, Self.opinion(popularity.recentShare(function)))
+        set(.popularity, Self.opinion(popularity.share(function)))
+        set(.factors, factors.score(function, user: place.user, last: recent.first))
+        if let network { set(.network, Self.opinion(network.probability(function))) }
+        set(.isLast, recent.first == function ? 1 : 0)
+        set(.inSession, recent.contains(function) ? 1 : 0)
+        set(.knownToUser, boards[7][function] > 0 ? 1 : 0)
+        set(.beforeLast, Self.opinion(boards[2][function]))
+        return x
+    }
+}

@@ -1,0 +1,47 @@
+import WarmPool
+
+/// Hands a pool the forecasts of a minute model: at each full minute, for the minute that begins.
+struct MinuteFeed {
+    private var model: (_ minute: Int, _ active: ArraySlice<Int32>, _ logOdds: inout [Float]) -> Void
+    private var logOdds: [Float]
+    private var seen: [Bool]
+    private var active: [Int32] = []
+    private var minute = 0
+    /// Probabilities below this buy nothing at any price a node would pay.
+    private static let floor: Float = -6
+
+    /// When the next step is due, microseconds.
+    var nextMinute: Int64 { Int64(minute + 1) * 60_000_000 }
+
+    init(units: Int, _ forecaster: consuming some MinuteForecaster) {
+        var forecaster = forecaster
+        model = { forecaster.step(minute: $0, active: $1, logOdds: &$2) }
+        logOdds = [Float](repeating: LogOdds.unknown, count: units)
+        seen = [Bool](repeating: false, count: units)
+    }
+
+    /// A request for `unit` came in the running minute.
+    mutating func saw(_ unit: Int) {
+        guard !seen[unit] else { return }
+        seen[unit] = true
+        active.append(Int32(unit))
+    }
+
+    /// Ends the running minute: what the model expects of the next.
+    mutating func step() -> [Prediction] {
+        active.sort()
+        model(minute, active[...], &logOdds)
+        for unit in active { seen[Int(unit)] = false }
+        active.removeAll(keepingCapacity: true)
+        minute += 1
+        let now = Instant(nanoseconds: Int64(minute) * 60_000_000_000)
+        var predictions: [Prediction] = []
+        for (unit, odds) in logOdds.enumerated() where odds > Self.floor {
+            predictions.append(
+                Prediction(
+                    function: FunctionID(UInt32(unit)), probability: LogOdds.probability(Double(odds)), due: now,
+                    horizon: .minutes(1)))
+        }
+        return predictions
+    }
+}

@@ -1,0 +1,132 @@
+import Testing
+
+@testable import Forecast
+
+@Suite struct SequenceTests {
+    @Test func markovFindsTheTransitionMatrix() {
+        var chain = Truth.Chain(count: 10, seed: 11)
+        var model = MarkovModel(order: 2)
+        var recent: [UInt32] = []
+        for _ in 0..<4000 {
+            let symbol = chain.next()
+            model.update(symbol, user: 1, recent: recent)
+            recent = Array(([symbol] + recent).prefix(3))
+        }
+        for symbol: UInt32 in 0..<10 {
+            var scores = ScoreBoard()
+            model.predict(user: Signal.nobody, recent: [symbol], scope: .everybody, into: &scores)
+            // 0.8 and its share of the rest.
+            #expect(abs(scores[(symbol + 1) % 10] - 0.82) < 0.08, "seed 11")
+            let total = scores.touched.reduce(Float(0)) { $0 + scores[$1] }
+            #expect(abs(total - 1) < 0.01)
+        }
+    }
+
+    /// The user's own habit against everybody's.
+    @Test func theUsersHabitGoesBeforeEverybodys() {
+        var model = MarkovModel(order: 2)
+        for _ in 0..<50 {
+            model.update(1, user: 7, recent: [0])
+            for user: UInt32 in 10..<14 { model.update(2, user: user, recent: [0]) }
+        }
+        var scores = ScoreBoard()
+        model.predict(user: 7, recent: [0], scope: .both, into: &scores)
+        #expect(scores.best(1) == [1])
+        scores.clear()
+        model.predict(user: 99, recent: [0], scope: .both, into: &scores)
+        #expect(scores.best(1) == [2])
+    }
+
+    /// Two groups of users with functions of their own; a new user is known by one call.
+    @Test func aNewUserIsServedFromSimilarUsers() {
+        var model = NextFunctionModel(capacity: 100_000, users: 1000)
+        var random = SeededGenerator(seed: 21)
+        var time = 0.0
+        for _ in 0..<3000 {
+            let user = UInt32(random.below(60))
+            let block = user % 2 * 20
+            time += 10
+            model.update(block + UInt32(random.below(20)), .init(user: user, time: time))
+        }
+        for block: UInt32 in [0, 1] {
+            let stranger = 1000 + block
+            model.update(block * 20 + 3, .init(user: stranger, time: time + 1))
+            let said = model.predict(.init(user: stranger, time: time + 11), limit: 64)
+            let inside = said.filter { $0.function / 20 == block }.reduce(0) { $0 + $1.probability }
+            let total = said.reduce(0) { $0 + $1.probability }
+            #expect(inside > 0.75 * total, "seed 21: \(said)")
+        }
+    }
+
+    @Test func neighborsFollowTheBlocks() {
+        var model = ItemNeighbors()
+        for user: UInt32 in 0..<40 {
+            let block = user % 2 * 5
+            var known: [UInt32] = []
+            for function in block..<block + 5 {
+                model.update(function, known: known)
+                known.append(function)
+            }
+        }
+        var scores = ScoreBoard()
+        model.predict(2, weight: 1, into: &scores)
+        #expect(Set(scores.best(4)) == [0, 1, 3, 4])
+    }
+
+    @Test func factorsRankTheUsersBlockFirst() {
+        var model = FactorModel(userSlots: 1024, seed: 4)
+        var random = SeededGenerator(seed: 4)
+        for _ in 0..<20_000 {
+            let user = UInt32(random.below(30))
+            model.update(user % 3 * 8 + UInt32(random.below(8)), user: user, last: nil)
+        }
+        var right = 0
+        for user: UInt32 in 0..<30 {
+            let best = (0..<24).max {
+                model.score(UInt32($0), user: user, last: nil) < model.score(UInt32($1), user: user, last: nil)
+            }
+            if let best, UInt32(best) / 8 == user % 3 { right += 1 }
+        }
+        #expect(right >= 28, "seed 4: \(right) of 30")
+    }
+
+    @Test func probabilitiesSumToOneAndArgumentsTell() {
+        var model = NextFunctionModel(capacity: 10_000, users: 100)
+        // What a session was begun with decides what follows 0.
+        for round in 0..<60 {
+            let kind = UInt64(round % 2) + 1
+            let session = UInt32(1000 + round)
+            model.update(0, .init(user: 1, session: session, time: Double(round) * 100, arguments: kind))
+            model.update(
+                UInt32(kind), .init(user: 1, session: session, time: Double(round) * 100 + 5, arguments: kind))
+        }
+        model.update(0, .init(user: 1, session: 5000, time: 9000, arguments: 2))
+        let said = model.predict(.init(user: 1, session: 5000, time: 9005, arguments: 2), limit: 100)
+        #expect(said.first?.function == 2)
+        // What is missing to one is the chance of something else.
+        let total = said.reduce(0) { $0 + $1.probability }
+        #expect(total > 0.9 && total <= 1.0001)
+        let elsewhere = model.probability(of: 77, .init(user: 1, session: 5000, time: 9005, arguments: 2))
+        #expect(elsewhere >= 0 && elsewhere < 0.1)
+    }
+
+    @Test func successorsStayWithinTheirBound() {
+        var table = SuccessorTable(capacity: 1000)
+        var random = SeededGenerator(seed: 2)
+        for round in 0..<20_000 {
+            table.add(UInt64(random.below(5000)), UInt32(random.below(50)))
+            if round % 100 == 0 { table.add(7, 7) }
+        }
+        #expect(table.entryCount <= 1000)
+        // What comes again and again is not forgotten.
+        #expect(table.count(7, 7) > 150)
+    }
+
+    @Test func usersSilentLongestAreForgotten() {
+        var table = UserTable(capacity: 100)
+        for user: UInt32 in 0..<101 { table.add(1, to: user, time: Double(user)) }
+        #expect(table.count <= 100)
+        #expect(table[0] == nil)
+        #expect(table[100] != nil)
+    }
+}
