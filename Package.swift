@@ -53,6 +53,7 @@ let package = Package(
             name: "Sandbox", dependencies: ["Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
         .target(name: "Images", dependencies: ["Linux", "CArchive", "CNettle"], swiftSettings: swift),
         .target(name: "Forecast", swiftSettings: swift),
+        .target(name: "ForecastBench", dependencies: ["Forecast", "Replay"], swiftSettings: swift),
         .target(name: "WarmPool", exclude: ["README.md"], swiftSettings: swift),
         .target(
             name: "Replay",
@@ -98,7 +99,8 @@ let package = Package(
             dependencies: ["HearthClient", "Wire", "Images", "Linux", "CLinux", "Replay", arguments, protobuf],
             swiftSettings: swift),
         .executableTarget(
-            name: "hearth-bench", dependencies: ["HearthClient", "Wire", "CreateBench", "Linux", arguments],
+            name: "hearth-bench",
+            dependencies: ["HearthClient", "Wire", "CreateBench", "ForecastBench", "Linux", arguments],
             swiftSettings: swift),
         // The yardstick of `hearth-bench create`, and the program whose first instruction it waits for.
         .executableTarget(

@@ -7,5 +7,5 @@ struct HearthBench: AsyncParsableCommand {
         commandName: "hearth-bench",
         abstract: "Measure Hearth side by side with the floor and with its peers.",
         discussion: "Needs root, and the executables of Hearth beside this one.",
-        subcommands: [CreateCommand.self])
+        subcommands: [CreateCommand.self, ForecastCommand.self])
 }

@@ -165,6 +165,18 @@ import Testing
         #expect(outlook != nil)
     }
 
+    @Test func endlessNamesAreRefused() throws {
+        var settings = ForecastSettings()
+        settings.functions = 16
+        var engine = try Forecaster(settings: settings)
+        for call in 0..<200 { engine.observe(Truth.request("path-\(call)", at: Double(call))) }
+        #expect(engine.functionNames.count == 64)
+        #expect(engine.ignored == 136)
+        engine.observe(Truth.request("path-3", at: 300))
+        let known = engine.outlook("path-3", at: Truth.seconds(301))
+        #expect(known != nil)
+    }
+
     @Test func settingsOutsideTheirRangeAreRefused() {
         var settings = ForecastSettings()
         settings.functions = 0

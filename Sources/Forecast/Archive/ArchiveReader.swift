@@ -88,6 +88,13 @@ package struct ArchiveReader {
         return count
     }
 
+    /// The number of a function or topic: an unreasonable one would make tables that are indexed by it fill the memory.
+    package mutating func getNumber() throws(ForecastError) -> UInt32 {
+        let number = try get(UInt32.self)
+        try require(number < 1 << 24, "a function has the number \(number)")
+        return number
+    }
+
     /// Checks that a value read lies where the writer can have put it.
     package func require(_ condition: Bool, _ reason: @autoclosure () -> String) throws(ForecastError) {
         guard condition else { throw .damaged(what: what, reason: reason()) }

@@ -7,7 +7,9 @@ package struct ItemNeighbors: Sendable {
     /// Users of each function.
     private var users: [Float] = []
 
-    package init(capacity: Int = 400_000) { together = SuccessorTable(capacity: capacity) }
+    package init(capacity: Int = 400_000, widest: Int = 256) {
+        together = SuccessorTable(capacity: capacity, widest: widest)
+    }
 
     /// A user with these functions called `function` for the first time.
     package mutating func update(_ function: UInt32, known: some Sequence<UInt32>) {

@@ -193,7 +193,7 @@ package struct DependencyModel: Sendable {
             state.occurrences = try archive.get(Float.self)
             let effects = try archive.count(size: 76)
             for _ in 0..<effects {
-                let function = try archive.get(UInt32.self)
+                let function = try archive.getNumber()
                 var edge = Edge()
                 edge.pairs = try archive.get(Float.self)
                 edge.seeded = try archive.get(Float.self)

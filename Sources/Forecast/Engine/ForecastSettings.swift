@@ -11,6 +11,8 @@ package struct ForecastSettings: Sendable, Equatable {
     /// Sources that are asked; the others still learn.
     package var sources = Set(ForecastSource.allCases)
     package var seed: UInt64 = 5
+    /// Whether the LSTM is one of the sources of sequences; see `SequenceNetwork` for what it costs.
+    package var usesNetwork = false
 
     package init() {}
 

@@ -5,20 +5,22 @@ extension Forecaster {
         latest = time
         switch observation.kind {
         case .request(let function, let user, let session, let arguments):
+            guard let function = internFunction(function) else { return }
             request(
-                functionNames.intern(function), user: user.map { internUser($0) } ?? Signal.nobody,
+                function, user: user.map { internUser($0) } ?? Signal.nobody,
                 session: session.map { Self.sessionNumber($0) } ?? Signal.nobody, arguments: arguments, time: time)
         case .event(let topic, _):
-            event(topicNames.intern(topic), time: time)
+            guard let topic = internTopic(topic) else { return }
+            event(topic, time: time)
         case .session(_, let session, let begins):
             if !begins { next.end(session: Self.sessionNumber(session)) }
         case .dependency(let source, let function, let lag):
-            let cause: Cause =
+            let cause: Cause? =
                 switch source {
-                case .function(let name): .function(functionNames.intern(name))
-                case .topic(let name): .topic(topicNames.intern(name))
+                case .function(let name): internFunction(name).map { .function($0) }
+                case .topic(let name): internTopic(name).map { .topic($0) }
                 }
-            let number = functionNames.intern(function)
+            guard let cause, let number = internFunction(function) else { return }
             register(number, at: time)
             dependencies.seed(cause, number, lag: Float(max(0, min(lag, DependencyModel.window))))
         }
@@ -30,6 +32,20 @@ extension Forecaster {
         for byte in session.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         let number = UInt32(truncatingIfNeeded: SeededGenerator.mix(hash)) | 1 << 31
         return number == Signal.nobody ? number - 1 : number
+    }
+
+    /// Names of functions and topics are never given back, since the tables know them by number; so that a log with
+    /// endless names cannot fill the memory, there is room for four times the functions.
+    private mutating func internFunction(_ name: String) -> UInt32? { intern(name, \.functionNames) }
+    private mutating func internTopic(_ name: String) -> UInt32? { intern(name, \.topicNames) }
+
+    private mutating func intern(_ name: String, _ names: WritableKeyPath<Forecaster, Interner>) -> UInt32? {
+        if let known = self[keyPath: names].find(name) { return known }
+        guard self[keyPath: names].count < 4 * settings.functions else {
+            ignored += 1
+            return nil
+        }
+        return self[keyPath: names].intern(name)
     }
 
     private mutating func internUser(_ name: String) -> UInt32 {
@@ -51,7 +67,9 @@ extension Forecaster {
         }
         functions[index]?.lastCall = time
         // What was expected has come.
-        functions[index]?.expectations.removeAll { !$0.isSequence || $0.origin == UInt64(user) }
+        if functions[index]?.expectations.isEmpty == false {
+            functions[index]?.expectations.removeAll { !$0.isSequence || $0.origin == UInt64(user) }
+        }
         intervals.observe(function, time: time)
         dependencies.followed(function, user: user, time: time)
         dependencies.occurred(.function(function), user: user, time: time)
@@ -66,7 +84,7 @@ extension Forecaster {
             userTrials *= 0.5
             userLags.scale(0.5)
         }
-        // The weights are settled after some thousand calls; then one in four keeps them so at a quarter of the cost.
+        // The weights are settled after some thousand calls; then one in eight keeps them so.
         requests += 1
         if requests == 20_000 { next.learningInterval = Self.learningInterval }
         next.update(function, place)
@@ -106,7 +124,8 @@ extension Forecaster {
 
     /// The coordinator's plan: `function` will be called with `probability` at any time within the next `seconds`.
     package mutating func plan(_ function: String, probability: Float, until time: Int64) {
-        let index = register(functionNames.intern(function), at: latest)
+        guard let function = internFunction(function) else { return }
+        let index = register(function, at: latest)
         functions[index]?.planned = min(max(probability, 0), 1)
         functions[index]?.plannedUntil = Self.seconds(time)
         changed.insert(UInt32(index))

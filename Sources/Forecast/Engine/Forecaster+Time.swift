@@ -24,12 +24,12 @@ extension Forecaster {
 
     /// Tells the occurrence model that the whole minutes before `time` were idle, as far as it was not told.
     mutating func catchUp(_ index: Int, to time: Double) {
-        guard let state = functions[index] else { return }
+        // Single fields: a copy of the state would count references up and down.
         let minute = Int(time / 60)
-        guard state.nextMinute < minute else { return }
-        if state.lastCall > -.infinity {
-            for idle in max(state.nextMinute, minute - Self.longestCatchUp)..<minute {
-                occurrence.observe(state.unit, active: false, minute: idle)
+        guard let next = functions[index]?.nextMinute, next < minute, let unit = functions[index]?.unit else { return }
+        if functions[index]?.lastCall ?? -.infinity > -.infinity {
+            for idle in max(next, minute - Self.longestCatchUp)..<minute {
+                occurrence.observe(unit, active: false, minute: idle)
             }
         }
         functions[index]?.nextMinute = minute
@@ -38,13 +38,14 @@ extension Forecaster {
 
     /// Notes what is forecast now, to compare it with what comes; one forecast a function at a time.
     mutating func openSample(_ index: Int, at time: Double) {
-        guard let state = functions[index], state.sample == nil, state.lastCall > -.infinity else { return }
+        guard functions[index]?.lastCall ?? -.infinity > -.infinity, functions[index]?.sample == nil else { return }
         let opinions = opinions(index, at: time)
-        var sample = FunctionState.Sample(time: time, inputs: [], masks: [])
+        var sample = FunctionState.Sample(
+            time: time, inputs: .init(repeating: .zero), masks: .init(repeating: 0))
         for horizon in Self.horizons.indices {
             let (inputs, mask) = HorizonStacker.inputs(opinions.map { $0?[horizon] })
-            sample.inputs.append(inputs)
-            sample.masks.append(mask)
+            sample.inputs[horizon] = inputs
+            sample.masks[horizon] = mask
         }
         functions[index]?.sample = sample
     }

@@ -9,9 +9,10 @@ package struct Forecaster: Sendable {
     /// Seconds.
     package static let horizons: [Double] = [60, 300, 900]
 
-    /// What keeps an event within its time: successors looked at, and calls for each that the weights learn from.
+    /// What keeps an event within its time: successors looked at and kept of a context, and calls for each that the weights learn from.
     static let breadth = 24
-    static let learningInterval = 4
+    static let widest = 48
+    static let learningInterval = 8
 
     package let settings: ForecastSettings
     package internal(set) var functionNames = Interner()
@@ -33,6 +34,8 @@ package struct Forecaster: Sendable {
     var requests = 0
     /// Seconds of the latest time heard of.
     package internal(set) var latest = 0.0
+    /// Observations that were not taken in because there is no room for another name.
+    package internal(set) var ignored = 0
     /// Functions whose expectation changed since `takeChanged`.
     var changed: Set<UInt32> = []
 
@@ -44,8 +47,10 @@ package struct Forecaster: Sendable {
         } else {
             occurrence = OccurrenceModel()
         }
-        next = NextFunctionModel(capacity: settings.successors, users: settings.users, seed: settings.seed)
+        next = NextFunctionModel(
+            capacity: settings.successors, widest: Self.widest, users: settings.users, seed: settings.seed)
         next.breadth = Self.breadth
+        if settings.usesNetwork { next.network = SequenceNetwork(seed: settings.seed) }
         dependencies = DependencyModel(capacity: settings.dependencies)
         stackers = Self.horizons.map { _ in HorizonStacker() }
     }

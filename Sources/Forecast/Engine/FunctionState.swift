@@ -15,8 +15,9 @@ struct FunctionState: Sendable {
     /// A forecast whose truth is awaited, to learn the ensemble by.
     struct Sample: Sendable {
         var time: Double
-        var inputs: [HorizonStacker.Inputs]
-        var masks: [UInt8]
+        /// One for each horizon; inline, for there is one of these a function.
+        var inputs: InlineArray<3, HorizonStacker.Inputs>
+        var masks: InlineArray<3, UInt8>
         /// Horizons that are settled already.
         var settled: UInt8 = 0
     }

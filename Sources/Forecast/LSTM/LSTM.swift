@@ -26,9 +26,9 @@ enum LSTM {
     }
 
     static func sigmoid(_ x: Vector32) -> Vector32 {
-        var y = x
-        for lane in 0..<32 { y[lane] = 1 / (1 + expf(-x[lane])) }
-        return y
+        var y = x.lanes
+        for lane in 0..<32 { y[lane] = 1 / (1 + expf(-y[lane])) }
+        return Vector32(y)
     }
 
     static func tanh(_ x: Vector32) -> Vector32 { 2 * sigmoid(2 * x) - 1 }
@@ -48,11 +48,13 @@ enum LSTM {
             trace.input = p.embedding[step.function] + p.gap[step.gapClass]
             trace.cellBefore = cell
             trace.hiddenBefore = hidden
+            let inputs = trace.input.lanes
+            let before = hidden.lanes
             for gate in 0..<4 {
                 var sum = p.bias[gate]
                 for lane in 0..<width {
-                    sum += p.fromInput[gate * width + lane] * trace.input[lane]
-                    sum += p.fromHidden[gate * width + lane] * hidden[lane]
+                    sum += p.fromInput[gate * width + lane] * inputs[lane]
+                    sum += p.fromHidden[gate * width + lane] * before[lane]
                 }
                 trace.gates[gate] = gate == 2 ? tanh(sum) : sigmoid(sum)
             }
@@ -95,7 +97,8 @@ enum LSTM {
         let loss = -logf(max(scores[target], 1e-12))
         scores[target] -= 1
         var hiddenGradient = Vector32.zero
-        for function in 0..<p.functions {
+        // A function held to be this unlikely moves nothing that a float would show, and most are.
+        for function in 0..<p.functions where abs(scores[function]) > 1e-5 {
             hiddenGradient += p.output[function] * scores[function]
             g.output[function] += last.hidden * scores[function]
             g.outputBias[function] += scores[function]
@@ -109,21 +112,24 @@ enum LSTM {
             deltas[1] = cellGradient * t.cellBefore * slope(t.gates[1])
             deltas[2] = cellGradient * t.gates[0] * tanhSlope(t.gates[2])
             deltas[3] = output * slope(t.gates[3])
-            var inputGradient = Vector32.zero
-            hiddenGradient = .zero
+            let inputs = t.input.lanes
+            let before = t.hiddenBefore.lanes
+            var toInput = InlineArray<32, Float>(repeating: 0)
+            var toHidden = InlineArray<32, Float>(repeating: 0)
             for gate in 0..<4 {
                 let delta = deltas[gate]
                 g.bias[gate] += delta
                 for lane in 0..<width {
                     let at = gate * width + lane
-                    g.fromInput[at] += delta * t.input[lane]
-                    g.fromHidden[at] += delta * t.hiddenBefore[lane]
-                    inputGradient[lane] += (p.fromInput[at] * delta).sum()
-                    hiddenGradient[lane] += (p.fromHidden[at] * delta).sum()
+                    g.fromInput[at] += delta * inputs[lane]
+                    g.fromHidden[at] += delta * before[lane]
+                    toInput[lane] += (p.fromInput[at] * delta).sum()
+                    toHidden[lane] += (p.fromHidden[at] * delta).sum()
                 }
             }
-            g.embedding[step.function] += inputGradient
-            g.gap[step.gapClass] += inputGradient
+            hiddenGradient = Vector32(toHidden)
+            g.embedding[step.function] += Vector32(toInput)
+            g.gap[step.gapClass] += Vector32(toInput)
             cellGradient *= t.gates[1]
         }
         return loss

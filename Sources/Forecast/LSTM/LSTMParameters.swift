@@ -1,6 +1,3 @@
-/// A vector of the network's width: embeddings, hidden and cell states, and rows of weights.
-package typealias Vector32 = SIMD32<Float>
-
 /// The numbers of the network, or their gradients, or Adam's moments: the same shape each time.
 struct LSTMParameters: Sendable, Equatable {
     static let width = 32

@@ -14,9 +14,9 @@ package struct MarkovModel: Sendable {
     /// Functions ever seen, for the uniform floor.
     private(set) var alphabet: UInt32 = 0
 
-    package init(order: Int = 2, capacity: Int = 2_000_000) {
+    package init(order: Int = 2, capacity: Int = 2_000_000, widest: Int = 256) {
         self.order = order
-        table = SuccessorTable(capacity: capacity)
+        table = SuccessorTable(capacity: capacity, widest: widest)
     }
 
     /// The latest functions of a session, the newest first.

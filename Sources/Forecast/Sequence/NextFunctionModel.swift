@@ -64,19 +64,29 @@ package struct NextFunctionModel: Sendable {
         /// Given that one of the candidates comes.
         var probabilities: [Float] = []
         var context = 0
+
+        /// Likelier; ties by number.
+        func isBetter(_ one: Int, _ other: Int) -> Bool {
+            (probabilities[one], candidates[other]) > (probabilities[other], candidates[one])
+        }
+
         /// The probability that none of the candidates comes, and how the Markov contexts share it out.
         var escape: Float = 0
         var blendMass: Float = 1
         var blendLeft: Float = 1
     }
 
-    package init(order: Int = 2, capacity: Int = 600_000, users userCapacity: Int = 100_000, seed: UInt64 = 5) {
-        markov = MarkovModel(order: order, capacity: capacity)
-        neighbors = ItemNeighbors(capacity: capacity / 4)
+    /// `widest` is how many successors of a context are kept, `users` of how many users the trails are.
+    package init(
+        order: Int = 2, capacity: Int = 600_000, widest: Int = 256, users userCapacity: Int = 100_000,
+        seed: UInt64 = 5
+    ) {
+        markov = MarkovModel(order: order, capacity: capacity, widest: widest)
+        neighbors = ItemNeighbors(capacity: capacity / 4, widest: widest)
         factors = FactorModel(seed: seed)
         popularity = Popularity()
-        byArguments = SuccessorTable(capacity: capacity / 4)
-        skips = SuccessorTable(capacity: capacity / 4)
+        byArguments = SuccessorTable(capacity: capacity / 4, widest: widest)
+        skips = SuccessorTable(capacity: capacity / 4, widest: widest)
         sessions = UserTable(capacity: userCapacity)
         users = UserTable(capacity: userCapacity)
         var first = CandidateStacker.Features.zero
@@ -106,10 +116,15 @@ package struct NextFunctionModel: Sendable {
     package mutating func predict(_ place: Place, limit: Int = 16) -> [Candidate] {
         ask(place)
         guard let asked else { return [] }
-        let order = asked.candidates.indices.sorted {
-            (asked.probabilities[$0], asked.candidates[$1]) > (asked.probabilities[$1], asked.candidates[$0])
+        var best: [Int] = []
+        for index in asked.candidates.indices {
+            var at = best.count
+            while at > 0, asked.isBetter(index, best[at - 1]) { at -= 1 }
+            guard at < limit else { continue }
+            best.insert(index, at: at)
+            if best.count > limit { best.removeLast() }
         }
-        return order.prefix(limit).map { Candidate(asked.candidates[$0], asked.probabilities[$0] * (1 - asked.escape)) }
+        return best.map { Candidate(asked.candidates[$0], asked.probabilities[$0] * (1 - asked.escape)) }
     }
 
     /// The probability of any function, also of those that are no candidates.
@@ -240,10 +255,10 @@ package struct NextFunctionModel: Sendable {
         take(boards[0].best(isBrief ? 6 : 8))
         take(boards[1].best(isBrief ? 10 : 20))
         take(boards[5].best(6))
-        take(trail.knownList)
-        take(boards[6].best(6))
-        take(boards[4].best(4))
-        take(popularity.leaders.prefix(8))
+        take(trail.knownList.prefix(isBrief ? 6 : 16))
+        take(boards[6].best(isBrief ? 4 : 6))
+        if !isBrief { take(boards[4].best(4)) }
+        take(popularity.leaders.prefix(isBrief ? 3 : 8))
         question.features.reserveCapacity(question.candidates.count)
         for function in question.candidates {
             question.features.append(features(function, place, recent, trail, mass))

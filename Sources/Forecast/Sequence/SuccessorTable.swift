@@ -27,10 +27,11 @@ package struct SuccessorTable: Sendable {
     /// Largest number of entries.
     package private(set) var capacity: Int
     /// Longest list of a context: what was not seen for longest leaves it. Bounds the time of every call.
-    private static let widest = 256
+    let widest: Int
 
-    package init(capacity: Int) {
+    package init(capacity: Int, widest: Int = 256) {
         self.capacity = max(16, capacity)
+        self.widest = max(1, widest)
         contexts = [Context](repeating: Context(), count: 1024)
     }
 
@@ -80,7 +81,7 @@ package struct SuccessorTable: Sendable {
         var slot = self.slot(key)
         var next = contexts[slot].head
         var previous: UInt32 = 0
-        let isFull = contexts[slot].distinct >= Self.widest
+        let isFull = contexts[slot].distinct >= widest
         while next != 0 {
             let index = Int(next) - 1
             let isTaken = isFull && entries[index].next == 0 && entries[index].symbol != symbol
@@ -165,6 +166,7 @@ package struct SuccessorTable: Sendable {
 
     package func save(to archive: inout ArchiveWriter) {
         archive.put(UInt32(capacity))
+        archive.put(UInt32(widest))
         archive.put(UInt32(used))
         for context in contexts.filter({ $0.head != 0 }).sorted(by: { $0.touched < $1.touched }) {
             archive.put(context.key)
@@ -184,14 +186,16 @@ package struct SuccessorTable: Sendable {
     package init(from archive: inout ArchiveReader) throws(ForecastError) {
         let capacity = Int(try archive.get(UInt32.self))
         try archive.require(capacity <= 1 << 28, "a table of \(capacity) successors")
-        self.init(capacity: capacity)
+        let widest = Int(try archive.get(UInt32.self))
+        try archive.require(widest >= 1 && widest <= 1 << 20, "lists of \(widest) successors")
+        self.init(capacity: capacity, widest: widest)
         let count = try archive.count(size: 12)
         for _ in 0..<count {
             let key = try archive.get(UInt64.self)
             let distinct = try archive.get(UInt32.self)
             try archive.require(distinct > 0 && entries.count + Int(distinct) <= capacity, "a context's size is wrong")
             for _ in 0..<distinct {
-                let symbol = try archive.get(UInt32.self)
+                let symbol = try archive.getNumber()
                 add(key, symbol, max(1, try archive.get(UInt32.self)))
             }
         }

@@ -90,6 +90,7 @@ package struct UserTable: Sendable {
             let recent = try archive.get([UInt32].self)
             let known = try archive.get([UInt32].self)
             try archive.require(recent.count <= 8 && known.count <= 16, "a user's trail is too long")
+            try archive.require((recent + known).allSatisfy { $0 < 1 << 24 }, "a user's trail names no function")
             for (index, function) in recent.enumerated() { trail.recent[index] = function }
             for (index, function) in known.enumerated() { trail.known[index] = function }
             trail.recentCount = UInt8(recent.count)

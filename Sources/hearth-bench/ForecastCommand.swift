@@ -1,0 +1,47 @@
+import ArgumentParser
+import ForecastBench
+import Foundation
+import Linux
+
+/// `hearth-bench forecast`: the models on real traces, asked first and told then, beside the baselines.
+struct ForecastCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forecast",
+        abstract: "Evaluate the prediction models on the traces of a data directory, prequentially.")
+
+    @Option(name: .long, help: "Directory with the traces; HEARTH_DATA by default.")
+    var data: String?
+
+    @Option(name: .long, help: "Parts, separated by commas: sequence, load, occurrence, engine.")
+    var parts = "load,occurrence,engine,sequence"
+
+    @Flag(name: .long, help: "Leave each group of sources out once.")
+    var leaveOneOut = false
+
+    @Flag(name: .long, help: "With the LSTM too, which takes minutes more.")
+    var network = false
+
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        guard let directory = data ?? ProcessInfo.processInfo.environment["HEARTH_DATA"] else {
+            try? Message.writeAll(2, Array("hearth-bench: no data; name its directory with --data\n".utf8))
+            throw ExitCode(1)
+        }
+        var options = ForecastBench.Options()
+        options.parts = Set(parts.split(separator: ",").map(String.init))
+        options.leaveOneOut = leaveOneOut
+        options.network = network
+        let bench = ForecastBench.run(dataDirectory: directory, options: options) { part in
+            try? Message.writeAll(2, Array("hearth-bench: \(part)\n".utf8))
+        }
+        var bytes = Array((bench.text().joined(separator: "\n") + "\n").utf8)
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys]
+            bytes = Array(try encoder.encode(bench)) + [UInt8(ascii: "\n")]
+        }
+        try Message.writeAll(1, bytes)
+    }
+}
