@@ -84,7 +84,7 @@ extension Agent {
         } completion: { [self] (result: Result<Void, AgentError>) in
             var response = HearthDeleteFunctionResponse()
             if case .success = result, functions[name]?.generation == record.generation {
-                response.sandboxesEnded = UInt64(pool.sandboxes.values.count { $0.function.name == name })
+                response.sandboxesEnded = UInt64(pool.sandboxes.values.count { $0.function?.name == name })
                 functions[name] = nil
                 pool.unregister(name)
                 statistics.forget(name)
@@ -131,20 +131,20 @@ extension Agent {
         let now = monotonicNow()
         var response = HearthListSandboxesResponse()
         for (_, sandbox) in pool.sandboxes.sorted(by: { $0.key < $1.key }) {
-            guard function.isEmpty || sandbox.function.name == function else { continue }
+            guard function.isEmpty || sandbox.function?.name == function else { continue }
             var info = HearthSandboxInfo()
             info.id = sandbox.sandbox.name
-            info.function = sandbox.function.name
-            info.image = sandbox.function.image
-            info.tier = sandbox.functionReadyAt > 0 ? .ready : .bare
+            info.function = sandbox.function?.name ?? ""
+            info.image = sandbox.base.image
+            info.tier = sandbox.tier.wire
             info.state = sandbox.state.rawValue
             info.ageNs = UInt64(max(0, now - sandbox.created))
             info.idleNs = sandbox.state == .running ? 0 : UInt64(max(0, now - sandbox.lastUsed))
             info.invocations = UInt64(sandbox.served)
             info.memoryBytes = UInt64(max(0, sandbox.sandbox.memoryInUse()))
             info.pid = sandbox.sandbox.pid
-            info.reason = sandbox.reason
-            info.generation = sandbox.function.generation
+            info.reason = pool.reason(for: sandbox)
+            info.generation = sandbox.function?.generation ?? 0
             response.sandboxes.append(info)
         }
         for (_, sandbox) in runs.sorted(by: { $0.key < $1.key }) where function.isEmpty {

@@ -32,6 +32,7 @@ package final class Agent {
     private var lastInvocationReserved: UInt64
     private(set) var isDraining = false
     private var nursery: StartedNurseryBox?
+    private var pressure: MemoryPressureMonitor?
     /// The agent has ended, for this reason; nil for an orderly end.
     package var onEnd: (@LoopActor (String?) -> Void)?
 
@@ -51,9 +52,11 @@ package final class Agent {
         var settings = Configuration(memoryBudget: Int(parts.configuration.limits.memoryBudget))
         settings.keepAlive = Nanoseconds(parts.configuration.limits.keepAlive)
         settings.freezeAfter = parts.configuration.freezeAfter.map { Nanoseconds($0) }
+        settings.reclaimAfter = parts.configuration.reclaimAfter.map { Nanoseconds($0) }
         settings.maxSandboxes = parts.configuration.limits.maximumSandboxes
         settings.maxQueuePerFunction = parts.configuration.limits.maximumQueue
         settings.evictionPolicy = parts.configuration.evictionPolicy
+        parts.configuration.tiers.apply(to: &settings)
         settings.firstSandboxID = 1
         pool = try PoolDriver(environment: parts.environment, configuration: settings, logger: parts.logger)
     }
@@ -92,7 +95,9 @@ package final class Agent {
             pool.register(record)
         }
         pool.onRecord = { [weak self] record in self?.noted(record) }
+        pool.onStartFailed = { [weak self] function, text in self?.journal.append("start", function: function, text) }
         environment.factory.onNurseryLost = { [weak self] in self?.nurseryLost() }
+        watchMemory()
         do throws(Errno) {
             listenerSource = try Reactor.shared.watch(listener.rawValue) { [weak self] _ in self?.accept() }
         } catch {
@@ -104,6 +109,20 @@ package final class Agent {
                 "socket": "\(configuration.socket)", "functions": "\(records.count)",
                 "controllers": "\(environment.factory.cgroups.controllers.sorted().joined(separator: ","))",
             ])
+    }
+
+    private func watchMemory() {
+        do throws(Errno) {
+            pressure = try MemoryPressureMonitor(path: configuration.pressureFile) { [weak self] level in
+                self?.logger.notice("memory pressure", metadata: ["level": "\(level)"])
+                self?.journal.append("pressure", "\(level)")
+                self?.pool.handle(.memoryPressure(level))
+            }
+        } catch {
+            logger.warning(
+                "memory pressure of the node is not noticed",
+                metadata: ["error": "\(error)", "details": "hearth doctor"])
+        }
     }
 
     // MARK: Connections
@@ -226,7 +245,9 @@ package final class Agent {
 
     func doctor() -> HearthDoctorResponse {
         var response = HearthDoctorResponse()
-        response.findings = MachineReport.findings(cgroups: environment.factory.cgroups, runtimes: environment.runtimes)
+        response.findings = MachineReport.findings(
+            cgroups: environment.factory.cgroups, runtimes: environment.runtimes,
+            pressureFile: configuration.pressureFile)
         return response
     }
 
@@ -235,13 +256,7 @@ package final class Agent {
         var response = statistics.response(function: function)
         response.uptimeNs = UInt64(monotonicNow() - started)
         response.bootID = bootID
-        var ready = HearthTierCount()
-        ready.tier = .ready
-        ready.sandboxes = UInt64(pool.sandboxes.count)
-        ready.memoryBytes = UInt64(pool.sandboxes.values.reduce(0) { $0 + $1.memoryEstimate() })
-        response.tiers = [ready]
-        response.memory.budgetBytes = UInt64(environment.limits.memoryBudget)
-        response.memory.usedBytes = ready.memoryBytes
+        fillPool(&response)
         let meminfo = (try? Files.readText("/proc/meminfo")) ?? ""
         let available = meminfo.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
         response.memory.availableBytes =
@@ -290,6 +305,7 @@ package final class Agent {
     }
 
     private func finish(_ reason: String?) {
+        pressure?.close()
         for session in sessions.values { session.disconnect() }
         nursery?.reap()
         // Both sockets are names in the file system and would outlive us.

@@ -23,6 +23,11 @@ package struct AgentConfiguration: Sendable {
     /// Idle time until a sandbox is frozen; nil never.
     package var freezeAfter: Int64? = 5_000_000_000
     package var evictionPolicy = EvictionPolicyName.greedyDual
+    package var tiers = TierSettings()
+    /// Idle time until the memory of a frozen sandbox is reclaimed; nil only under pressure.
+    package var reclaimAfter: Int64?
+    /// Where the kernel tells of stalls for memory.
+    package var pressureFile = "/proc/pressure/memory"
     package var roles = RoleTable()
     package var limits = AgentLimits()
     package var logLevel = "info"
@@ -88,6 +93,14 @@ package struct AgentConfiguration: Sendable {
         case "eviction":
             let name = try setting.choice(EvictionPolicyName.allCases.map(\.rawValue))
             evictionPolicy = EvictionPolicyName(rawValue: name) ?? evictionPolicy
+        case "reclaim_after":
+            if try setting.text() == "never" { reclaimAfter = nil } else { reclaimAfter = try setting.duration() }
+        case "pressure_file": pressureFile = try setting.text()
+        case "bare_pool": tiers.barePool = try setting.integer(0...1024)
+        case "runtime_pool": tiers.runtimePool = try setting.integer(0...1024)
+        case "background_starts": tiers.backgroundStarts = try setting.integer(1...256)
+        case "while_failing":
+            tiers.rejectsWhileFailing = try setting.choice(["reject", "try"]) == "reject"
         case "log_level":
             logLevel = try setting.choice(["trace", "debug", "info", "notice", "warning", "error", "critical"])
         case "log_format": logFormat = try setting.choice(["text", "json"])

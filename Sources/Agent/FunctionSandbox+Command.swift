@@ -4,6 +4,7 @@ import Sandbox
 /// The runtime `command`: each invocation executes argv, payload on stdin, result on stdout, logs on stderr.
 extension FunctionSandbox {
     func runCommand(_ invocation: Invocation) {
+        guard let function else { return end() }
         do throws(AgentError) {
             var command = try environment.command(for: function)
             // PID 1 was sealed with it, and what it starts inherits it.
@@ -67,7 +68,7 @@ extension FunctionSandbox {
             result = InvocationResult(
                 outcome: .functionError, payload: collected,
                 failure: FailureDetail(
-                    type: "ExitStatus", message: "'\(function.name)' left with status \(status)", exitStatus: status,
+                    type: "ExitStatus", message: "'\(label)' left with status \(status)", exitStatus: status,
                     hint: "see the logs of this invocation"))
         case .signal:
             let kills = sandbox.oomKills()

@@ -5,8 +5,7 @@ import Wire
 
 /// Runtimes that keep the function loaded and speak protocol/FUNCTION.md on descriptor 3: python, node, native.
 extension FunctionSandbox {
-    func spawnResident() throws(AgentError) {
-        let command = try environment.command(for: function)
+    func spawnResident(_ command: SpawnRequest) throws(AgentError) {
         let inner: SharedFD
         do throws(Errno) {
             let pair = try DescriptorPair.socket(.stream).take()
@@ -49,12 +48,12 @@ extension FunctionSandbox {
 
     func outOfDescriptors(_ error: Errno) -> AgentError {
         AgentError(
-            .resourceExhausted, "no descriptors for '\(function.name)': \(error)",
+            .resourceExhausted, "no descriptors for '\(label)': \(error)",
             remedy: "raise LimitNOFILE of hearthd", retryable: true, errno: error)
     }
 
-    /// HELLO has come and the code is bound.
-    func initialize() {
+    /// HELLO has come, the code is bound, and PID 1 is sealed.
+    func initialize(_ function: FunctionRecord) {
         hasInitialized = true
         var fields: [String: JSONValue] = [
             "protocol": .integer(1), "function": .string(function.name), "handler": .string(function.handler),
@@ -122,7 +121,7 @@ extension FunctionSandbox {
                 outcome: .functionError,
                 failure: FailureDetail(
                     type: "ResultTooLarge",
-                    message: "the result of '\(function.name)' passes \(environment.limits.maximumResult) bytes",
+                    message: "the result of '\(label)' passes \(environment.limits.maximumResult) bytes",
                     hint: "return less, or take the result as a stream")), reusable: false)
         end()
     }
@@ -159,7 +158,7 @@ extension FunctionSandbox {
     /// Something only a function that found descriptor 3 would send: it has hurt itself, and is ended.
     private func misbehaved(_ what: String) {
         let detail = FailureDetail(
-            type: "ProtocolViolation", message: "'\(function.name)' sent \(what) on descriptor 3",
+            type: "ProtocolViolation", message: "'\(label)' sent \(what) on descriptor 3",
             hint: "descriptor 3 belongs to the runtime; the function must leave it alone")
         if state == .creating, current == nil { return failStart(.initFailed, detail) }
         if let invocation = current {

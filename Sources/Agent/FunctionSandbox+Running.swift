@@ -14,7 +14,7 @@ extension FunctionSandbox {
         timer = Reactor.shared.schedule(at: invocation.times.started + invocation.timeout) { [weak self] in
             self?.timedOut(invocation)
         }
-        if function.runtime == .command { runCommand(invocation) } else { runResident(invocation) }
+        if runtime == .command { runCommand(invocation) } else { runResident(invocation) }
     }
 
     /// The client does not want it any more: what runs is ended with everything around it.
@@ -46,7 +46,7 @@ extension FunctionSandbox {
             InvocationResult(
                 outcome: .timeout,
                 failure: FailureDetail(
-                    type: "Timeout", message: "'\(function.name)' had not answered after \(milliseconds) ms",
+                    type: "Timeout", message: "'\(label)' had not answered after \(milliseconds) ms",
                     hint: "raise the function's timeout, or make it faster")), reusable: false)
         end()
     }
@@ -54,7 +54,7 @@ extension FunctionSandbox {
     /// The program has ended: for a command that is the answer, for a resident runtime the lack of one.
     func programEnded(_ end: ProcessEnd) {
         programEnd = end
-        if function.runtime == .command {
+        if runtime == .command {
             guard let invocation = current else { return }
             return commandEnded(end, invocation)
         }
@@ -75,7 +75,7 @@ extension FunctionSandbox {
 
     /// Some runtimes bound their heap themselves and abort, saying so (runtime.yaml, `out_of_memory`).
     private func heapIsFull(_ end: ProcessEnd) -> Bool {
-        guard let runtime = try? environment.runtimes.runtime(function.runtime.rawValue),
+        guard let runtime = try? environment.runtimes.runtime(runtime?.rawValue ?? ""),
             let (signal, text) = runtime.outOfMemory
         else { return false }
         return end.exit == .signal(signal) && logs.contains(text)
@@ -115,7 +115,7 @@ extension FunctionSandbox {
     }
 
     func drainLogs() {
-        if function.runtime != .command { output?.drain(limit: 1 << 20) }
+        if runtime != .command { output?.drain(limit: 1 << 20) }
         errors?.drain(limit: 1 << 20)
     }
 }

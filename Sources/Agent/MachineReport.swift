@@ -5,7 +5,9 @@ import Wire
 
 /// What the machine has of what the agent wants: found, what its lack costs, what to do.
 enum MachineReport {
-    static func findings(cgroups: CgroupTree, runtimes: RuntimeCatalog) -> [HearthFinding] {
+    static func findings(
+        cgroups: CgroupTree, runtimes: RuntimeCatalog, pressureFile: String
+    ) -> [HearthFinding] {
         [kernel()] + controllers(cgroups) + [
             file(
                 "cgroup.kill", cgroups.path + "/sandboxes/cgroup.kill", cost: "sandboxes are killed process by process",
@@ -13,9 +15,7 @@ enum MachineReport {
             file(
                 "cgroup.freeze", cgroups.path + "/sandboxes/cgroup.freeze", cost: "idle sandboxes cannot be frozen",
                 remedy: "use kernel 5.2 or newer"),
-            file(
-                "cgroup.pressure", cgroups.path + "/sandboxes/memory.pressure",
-                cost: "memory pressure is not noticed early", remedy: "boot with psi=1"),
+            pressure(pressureFile), weight(cgroups),
             seccomp(), landlock(), userNamespaces(), identities(), descriptors(), swap(),
         ] + interpreters(runtimes)
     }
@@ -67,6 +67,28 @@ enum MachineReport {
     private static func file(_ id: String, _ path: String, cost: String, remedy: String) -> HearthFinding {
         Files.exists(path)
             ? finding(id, .ok, path) : finding(id, .missing, "no \(path)", cost: cost, remedy: remedy)
+    }
+
+    private static func pressure(_ path: String) -> HearthFinding {
+        guard let error = MemoryPressureMonitor.probe(path) else {
+            return finding("pressure", .ok, "triggers on \(path)")
+        }
+        return finding(
+            "pressure", .warn, "\(path): \(error)",
+            cost: "memory pressure is not noticed: idle sandboxes are ended for the budget only",
+            remedy: "boot with psi=1, on a kernel with CONFIG_PSI; in a container, allow writing to it")
+    }
+
+    /// What makes a start that nobody waits for give way to requests.
+    private static func weight(_ cgroups: CgroupTree) -> HearthFinding {
+        if cgroups.hasCPU { return finding("cpu.background", .ok, "cpu.idle of the sandbox's group") }
+        let sessions = Scheduling.groupsBySession
+        return finding(
+            "cpu.background", .warn,
+            "no cpu controller: SCHED_IDLE for each thread"
+                + (sessions ? ", and nice 10 for each session's autogroup" : ""),
+            cost: "a warm-up that starts a session of its own runs at full weight",
+            remedy: "boot with systemd.unified_cgroup_hierarchy=1 (or cgroup_no_v1=all), so that v2 has the controller")
     }
 
     private static func seccomp() -> HearthFinding {

@@ -15,13 +15,8 @@ extension PoolDriver {
             // The invocation was concluded when its sandbox ended; nothing is left to say.
             running[request.rawValue] = nil
         case .reject(let request, let reason, let wait): reject(request.rawValue, reason, wait)
-        case .evict(let sandbox, let reason):
-            if let function = sandboxes[sandbox.rawValue] {
-                function.reason = "ending: \(reason)"
-                function.end()
-            } else {
-                handle(.sandboxGone(sandbox))
-            }
+        case .evict(let sandbox, _):
+            if let known = sandboxes[sandbox.rawValue] { known.evict() } else { handle(.sandboxGone(sandbox)) }
         case .freeze(let sandbox): setFrozen(sandbox.rawValue, true)
         case .thaw(let sandbox): setFrozen(sandbox.rawValue, false)
         case .reclaim(let sandbox):
@@ -29,11 +24,12 @@ extension PoolDriver {
             function.sandbox.reclaim(function.sandbox.memoryInUse())
             handle(.memorySample(sandbox, bytes: Int(function.sandbox.memoryInUse())))
         case .demote(let sandbox, _):
-            // A loaded function cannot be unloaded from its process: the sandbox goes.
-            sandboxes[sandbox.rawValue]?.end()
-        case .promote(let sandbox, _, _, _, _), .raise(let sandbox):
-            // Every start is begun for its function, at full weight: there is nothing to promote or to raise.
-            logger.debug("an effect without use here", metadata: ["sandbox": "\(sandbox.rawValue)"])
+            // Its process holds the function's code and data, its /tmp, its group's pages and its PID 1's seal are that function's too:
+            // what cannot be proved clean goes, and the shelf below is filled with a new one.
+            sandboxes[sandbox.rawValue]?.evict()
+        case .promote(let sandbox, let function, let generation, _, let weight):
+            promote(sandbox.rawValue, function, generation, weight)
+        case .raise(let sandbox): sandboxes[sandbox.rawValue]?.raise()
         case .wake(let at):
             wake?.cancel()
             wake = Reactor.shared.schedule(at: at.nanoseconds) { [weak self] in self?.handle(.tick) }
@@ -43,21 +39,36 @@ extension PoolDriver {
     }
 
     func create(_ creation: Creation) {
-        guard let id = creation.function, let function = functions[id], function.generation == creation.generation
+        let function = creation.function.flatMap { functions[$0] }
+        guard let base = bases[creation.image],
+            creation.function == nil || function?.generation == creation.generation
         else {
             return handle(.sandboxFailed(creation.sandbox, stage: .sandbox))
         }
+        let launch: RuntimeLaunch? =
+            if let function { environment.launch(of: function) } else if creation.tier == .runtime {
+                launches[creation.runtime]
+            } else { nil }
         do throws(AgentError) {
             let sandbox = try FunctionSandbox(
-                id: creation.sandbox.rawValue, function: function, environment: environment, owner: self)
-            sandbox.reason = creation.weight == .live ? "a request waited for it" : "prefetched"
+                id: creation.sandbox.rawValue, base: base, launch: launch, function: function, target: creation.tier,
+                background: creation.weight == .background, environment: environment, owner: self)
             sandboxes[sandbox.id] = sandbox
         } catch {
-            startFailures[id] = InvocationResult(
+            let failure = InvocationResult(
                 outcome: .initFailed,
                 failure: FailureDetail(type: "SandboxError", message: error.message, hint: error.remedy))
+            if let id = creation.function { startFailures[id] = failure }
+            report(failure, function: function, tier: creation.tier, stage: .sandbox)
             handle(.sandboxFailed(creation.sandbox, stage: .sandbox))
         }
+    }
+
+    private func promote(_ id: UInt64, _ function: FunctionID, _ generation: UInt64, _ weight: StartWeight) {
+        // One that ended meanwhile: its end is on the way to the policy and answers this.
+        guard let sandbox = sandboxes[id], sandbox.state == .idle else { return }
+        guard let record = functions[function], record.generation == generation else { return sandbox.evict() }
+        sandbox.promote(to: record, background: weight == .background)
     }
 
     func setFrozen(_ id: UInt64, _ frozen: Bool) {

@@ -11,8 +11,10 @@ extension PoolDriver {
         }
         functions[id] = function
         startFailures[id] = nil
+        let runtime = environment.launch(of: function).flatMap(runtimeClass)
         let spec = FunctionSpec(
-            id: id, generation: function.generation, image: image(function.image),
+            id: id, generation: function.generation, image: image(environment.base(of: function)),
+            runtime: runtime ?? RuntimeClass(0), hasRuntimeTier: runtime != nil,
             memoryLimit: Int(function.memoryBytes),
             milliCPU: function.cpus == 0 ? 1000 : Int(function.cpus * 1000), minReady: function.minReady,
             maxConcurrency: function.maxConcurrency)
@@ -26,10 +28,22 @@ extension PoolDriver {
         startFailures[id] = nil
     }
 
-    func image(_ name: String) -> ImageID {
-        if let known = images[name] { return known }
-        let id = ImageID(UInt32(images.count))
-        images[name] = id
+    /// What the policy calls an image: sandboxes of one can be shared below the ready tier.
+    func image(_ base: SandboxBase) -> ImageID {
+        if let known = imageIDs[base] { return known }
+        let id = ImageID(UInt32(imageIDs.count))
+        imageIDs[base] = id
+        bases[id] = base
+        return id
+    }
+
+    /// What the policy calls a runtime class, from 1 on; nil when there are more than it has numbers for, so that the tier is not used.
+    func runtimeClass(_ launch: RuntimeLaunch) -> RuntimeClass? {
+        if let known = runtimeClasses[launch] { return known }
+        guard let number = UInt16(exactly: runtimeClasses.count + 1) else { return nil }
+        let id = RuntimeClass(number)
+        runtimeClasses[launch] = id
+        launches[id] = launch
         return id
     }
 }

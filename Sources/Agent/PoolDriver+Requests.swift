@@ -45,13 +45,15 @@ extension PoolDriver {
                         hint: "send the request again")))
         }
         invocation.startKind = start.wire
-        if start == .cold {
-            invocation.times.claimed = max(invocation.times.arrived, function.created)
+        switch start {
+        case .cold, .bare, .runtime:
+            // The request waited for this start, from its own arrival or from the start's begin.
+            invocation.times.claimed = max(invocation.times.arrived, function.startBegan)
             invocation.times.sandboxReady = max(function.sandboxReadyAt, invocation.times.claimed)
             invocation.times.functionReady = function.functionReadyAt
-        } else {
-            invocation.times.claimed = monotonicNow()
+        case .prefetched, .warm: invocation.times.claimed = monotonicNow()
         }
+        function.raise()
         running[request] = function
         function.run(invocation)
     }
@@ -80,10 +82,28 @@ extension PoolDriver {
             case .deadlineExpired: ("the deadline passed while the request waited for '\(name)'", "allow more time")
             case .startFailed(let stage):
                 ("no sandbox for '\(name)' could be started (\(stage))", "see the agent's log")
-            case .circuitOpen: ("'\(name)' has failed to start again and again", "correct its code and put it again")
+            case .circuitOpen: (circuitOpen(name), "correct its code and put it again")
             case .draining: ("the agent is draining", "send the request to another node")
             }
-        invocation.end(Self.rejected(message, hint: hint, expectedWait: wait?.value ?? 0))
+        let pause = reason == .circuitOpen ? breakerPause(name) : nil
+        invocation.end(Self.rejected(message, hint: hint, expectedWait: pause ?? wait?.value ?? 0))
+    }
+
+    /// How long no start of the function is tried, in nanoseconds.
+    private func breakerPause(_ name: String) -> Int64? {
+        guard let id = identifiers[name], case .open(let until)? = policy.function(id)?.breaker else { return nil }
+        return max(0, until.nanoseconds - monotonicNow())
+    }
+
+    private func circuitOpen(_ name: String) -> String {
+        var message = "'\(name)' has failed to start again and again"
+        if let pause = breakerPause(name) {
+            message += "; the next try is in \((pause + 999_999_999) / 1_000_000_000) s"
+        }
+        if let id = identifiers[name], let failure = startFailures[id]?.failure {
+            message += "; the last time: \(failure.type): \(failure.message)"
+        }
+        return message
     }
 
     static func rejected(_ message: String, hint: String, expectedWait: Int64 = 0) -> InvocationResult {

@@ -21,7 +21,11 @@ final class PoolDriver {
     var functions: [FunctionID: FunctionRecord] = [:]
     var identifiers: [String: FunctionID] = [:]
     var nextFunction: UInt32 = 1
-    var images: [String: ImageID] = [:]
+    /// What a sandbox is made of, and how a language runtime is started, by the numbers that the policy has for them.
+    var bases: [ImageID: SandboxBase] = [:]
+    var imageIDs: [SandboxBase: ImageID] = [:]
+    var launches: [RuntimeClass: RuntimeLaunch] = [:]
+    var runtimeClasses: [RuntimeLaunch: RuntimeClass] = [:]
     var waiting: [UInt64: Invocation] = [:]
     var timedOut: Set<UInt64> = []
     var running: [UInt64: FunctionSandbox] = [:]
@@ -30,6 +34,8 @@ final class PoolDriver {
     var startFailures: [FunctionID: InvocationResult] = [:]
     /// Every record of the policy, for the journal.
     var onRecord: (@LoopActor (Record) -> Void)?
+    /// A start that failed: the function, if it had one, and what happened.
+    var onStartFailed: (@LoopActor (String, String) -> Void)?
     var onDrained: (@LoopActor () -> Void)?
 
     init(environment: SandboxEnvironment, configuration: Configuration, logger: Logger) throws(AgentError) {

@@ -7,6 +7,8 @@ struct RuntimeCatalog: Sendable {
     struct Runtime: Sendable {
         let argv: [String]
         let environment: [String: String]
+        /// Modules that it loads before its function is known, in the runtime tier.
+        var preload: [String] = []
         /// An argument that tells the program its share of the memory limit: text with `{mib}`, and the share.
         var memoryArgument: (text: String, share: Double)?
         /// How the runtime ends when its own heap is full: a signal, and what it writes before.
@@ -55,6 +57,7 @@ struct RuntimeCatalog: Sendable {
                 if let key = key.string, let value = value.scalar?.string { environment[key] = value }
             }
             var runtime = Runtime(argv: argv, environment: environment)
+            runtime.preload = node?["preload"]?.sequence?.compactMap(\.string) ?? []
             if let node = node?["memory_argument"], let text = node["argument"]?.string,
                 let share = node["share"]?.float
             {

@@ -45,33 +45,79 @@ final class SandboxEnvironment {
 
     // MARK: Specifications
 
-    func spec(for function: FunctionRecord, image: UInt32) -> SandboxSpec {
+    func base(of function: FunctionRecord) -> SandboxBase {
+        SandboxBase(image: function.image, tmpBytes: function.tmpBytes)
+    }
+
+    /// How the function's runtime is started; nil where the program is the function's own, so that nothing can run before it is known.
+    func launch(of function: FunctionRecord) -> RuntimeLaunch? {
+        guard function.runtime == .python || function.runtime == .node,
+            let runtime = try? runtimes.runtime(function.runtime.rawValue)
+        else { return nil }
+        let needsMemory = runtime.memoryArgument != nil || !factory.cgroups.hasMemory
+        return RuntimeLaunch(
+            runtime: function.runtime, memory: needsMemory ? function.memoryBytes : 0, processes: function.processes)
+    }
+
+    /// Limits of a sandbox that has a function.
+    func limits(of function: FunctionRecord) -> SandboxSpec.Limits {
         var limits = SandboxSpec.Limits()
         limits.memory = function.memoryBytes
         limits.processes = function.processes
         limits.cpus = function.cpus
         limits.tmpBytes = function.tmpBytes
-        return SandboxSpec(image: image, limits: limits)
+        return limits
     }
+
+    /// Limits of one that waits for a function.
+    func limits(of base: SandboxBase, _ launch: RuntimeLaunch?) -> SandboxSpec.Limits {
+        var limits = SandboxSpec.Limits()
+        limits.memory = max(launch?.memory ?? 0, self.limits.defaultMemory)
+        limits.processes = launch?.processes ?? self.limits.defaultProcesses
+        limits.tmpBytes = base.tmpBytes
+        return limits
+    }
+
+    private static let variables = [
+        "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8",
+    ]
 
     /// The program of a function: its own, or its runtime's bootstrap.
     func command(for function: FunctionRecord) throws(AgentError) -> SpawnRequest {
-        var environment = ["PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8"]
-        let argv: [String]
-        switch function.runtime {
-        case .command, .native, .lambda:
-            argv = function.argv
-            environment.merge(function.environment) { _, new in new }
-        case .python, .node:
-            // The function's own variables come with INIT: the process may be there before the function is known.
-            let runtime = try runtimes.runtime(function.runtime.rawValue)
-            argv = runtime.argv(memory: function.memoryBytes)
-            environment.merge(runtime.environment) { _, new in new }
+        let directory = function.codeDigest.isEmpty ? "/tmp" : Self.codeDirectory
+        if let launch = launch(of: function) { return try command(for: launch, directory: directory) }
+        if function.runtime == .python || function.runtime == .node {
+            // Says which runtime is not installed.
+            _ = try runtimes.runtime(function.runtime.rawValue)
         }
-        return SpawnRequest(
+        let environment = Self.variables.merging(function.environment) { _, new in new }
+        return request(
+            function.argv, environment, directory, memory: function.memoryBytes, processes: function.processes)
+    }
+
+    /// A language runtime that waits for a function, with what it preloads.
+    func command(preloading launch: RuntimeLaunch) throws(AgentError) -> SpawnRequest {
+        try command(for: launch, directory: "/tmp", preloads: true)
+    }
+
+    /// The function's own variables come with INIT: the process may be there before the function is known.
+    private func command(
+        for launch: RuntimeLaunch, directory: String, preloads: Bool = false
+    ) throws(AgentError) -> SpawnRequest {
+        let runtime = try runtimes.runtime(launch.runtime.rawValue)
+        var environment = Self.variables.merging(runtime.environment) { _, new in new }
+        if preloads, !runtime.preload.isEmpty { environment["HEARTH_PRELOAD"] = runtime.preload.joined(separator: ",") }
+        return request(
+            runtime.argv(memory: launch.memory), environment, directory, memory: launch.memory,
+            processes: launch.processes)
+    }
+
+    private func request(
+        _ argv: [String], _ environment: [String: String], _ directory: String, memory: Int64, processes: Int64
+    ) -> SpawnRequest {
+        SpawnRequest(
             argv: argv, environment: environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" },
-            directory: function.codeDigest.isEmpty ? "/tmp" : Self.codeDirectory, filter: filter,
-            rlimits: resourceLimits(memory: function.memoryBytes, processes: function.processes))
+            directory: directory, filter: filter, rlimits: resourceLimits(memory: memory, processes: processes))
     }
 
     /// Limits of each process, beside those of the group. Where the machine has no memory or pids controller these are the

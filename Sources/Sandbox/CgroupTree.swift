@@ -96,12 +96,19 @@ package final class CgroupTree: Sendable {
         return leaf
     }
 
-    /// Sets every limit, before anything is born in the group.
-    func limit(_ leaf: borrowing Cgroup, to limits: SandboxSpec.Limits) throws(SandboxError) {
-        do throws(Errno) { try apply(limits, to: leaf) } catch { throw .cgroup("limiting \(leaf.path)", error) }
+    /// Sets every limit: before anything is born in the group, and again when a function is bound.
+    /// - Parameter isIdle: the group has idle weight, which may not be set beside another.
+    func limit(_ leaf: borrowing Cgroup, to limits: SandboxSpec.Limits, isIdle: Bool = false) throws(SandboxError) {
+        do throws(Errno) {
+            try apply(limits, to: leaf, isIdle: isIdle)
+        } catch {
+            throw .cgroup("limiting \(leaf.path)", error)
+        }
     }
 
-    private func apply(_ limits: SandboxSpec.Limits, to leaf: borrowing Cgroup) throws(Errno) {
+    private func apply(
+        _ limits: SandboxSpec.Limits, to leaf: borrowing Cgroup, isIdle: Bool
+    ) throws(Errno) {
         if hasMemory {
             try leaf.write(String(limits.memory), to: "memory.max")
             // Without swap the limit is the limit, and a sandbox cannot push its neighbours' pages out. The file is
@@ -112,7 +119,7 @@ package final class CgroupTree: Sendable {
         }
         if hasPids { try leaf.write(String(limits.processes), to: "pids.max") }
         if hasCPU {
-            try leaf.write(String(limits.cpuWeight), to: "cpu.weight")
+            if !isIdle { try leaf.write(String(limits.cpuWeight), to: "cpu.weight") }
             if limits.cpus > 0 {
                 try leaf.write("\(max(1000, Int64(limits.cpus * 100_000))) 100000", to: "cpu.max")
             }

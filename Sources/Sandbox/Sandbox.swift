@@ -17,11 +17,13 @@ package final class Sandbox {
     package nonisolated let id: UInt64
     package nonisolated let slot: UInt32
     package nonisolated let name: String
-    package let spec: SandboxSpec
+    package private(set) var spec: SandboxSpec
     package private(set) var state = State.creating
     /// PID 1's number on the host, once the nursery has said it.
     package internal(set) var pid: Int32 = 0
     package private(set) var isFrozen = false
+    /// It has only the CPU time that others leave; see `setBackground`.
+    package internal(set) var isBackground = false
 
     /// Called on the loop for every event; `ended` is the last.
     package var onEvent: (@LoopActor (SandboxEvent) -> Void)?
@@ -104,6 +106,14 @@ package final class Sandbox {
         isFrozen = frozen
     }
 
+    /// Sets the limits of the group anew, for what is bound to the sandbox now. The size of /tmp stays.
+    package func limit(to limits: SandboxSpec.Limits) throws(SandboxError) {
+        try factory.cgroups.limit(cgroup, to: limits, isIdle: isBackground)
+        spec.limits = limits
+    }
+
+    var hasCPUController: Bool { factory.cgroups.hasCPU }
+
     /// Bytes charged to the sandbox at the moment; nil where there is no memory controller.
     package func memoryCurrent() -> Int64? {
         guard factory.cgroups.hasMemory, let text = try? cgroup.read("memory.current") else { return nil }
@@ -172,10 +182,12 @@ package final class Sandbox {
         case HP_READY:
             guard state == .creating else { return }
             state = .ready
+            if isBackground { applyWeight() }
             onEvent?(.ready(at: message.time_ns))
         case HP_BOUND:
-            onEvent?(.bound(cookie: message.cookie))
+            onEvent?(.bound(cookie: message.cookie, at: message.time_ns))
         case HP_STARTED:
+            if isBackground { applyWeight() }
             onEvent?(.started(cookie: message.cookie, pid: message.process, at: message.time_ns))
         case HP_EXITED:
             let status = message.exit_status

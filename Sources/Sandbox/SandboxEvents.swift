@@ -5,7 +5,7 @@ package enum SandboxEvent: Sendable {
     /// PID 1 has built everything.
     case ready(at: Int64)
     /// A mount asked for with `bind` is in place.
-    case bound(cookie: UInt32)
+    case bound(cookie: UInt32, at: Int64)
     /// A program runs; `pid` is its number inside.
     case started(cookie: UInt32, pid: Int32, at: Int64)
     /// A program has ended.

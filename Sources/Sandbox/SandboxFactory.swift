@@ -152,7 +152,9 @@ package final class SandboxFactory {
                 [weak self, weak sandbox] result in
                 guard let self, let sandbox else { return }
                 switch result {
-                case .success(let answer): sandbox.pid = answer.reply.pid
+                case .success(let answer):
+                    sandbox.pid = answer.reply.pid
+                    if sandbox.isBackground { sandbox.applyWeight() }
                 case .failure(let error):
                     if self.alive[id] != nil { sandbox.birthFailed(error) }
                 }

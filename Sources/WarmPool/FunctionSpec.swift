@@ -5,6 +5,8 @@ package struct FunctionSpec: Equatable, Sendable {
     package var generation: UInt64
     package var image: ImageID
     package var runtime: RuntimeClass
+    /// Its runtime can be started before the function is known. Else it starts from the bare tier at best.
+    package var hasRuntimeTier: Bool
     /// Bytes that an invocation may take; what a sandbox is charged while it starts or runs.
     package var memoryLimit: Int
     /// Thousandths of a CPU that a running invocation is charged against `Configuration.cpuBudget`.
@@ -21,7 +23,8 @@ package struct FunctionSpec: Equatable, Sendable {
     package var startCosts: StartCosts
 
     package init(
-        id: FunctionID, generation: UInt64, image: ImageID, runtime: RuntimeClass = RuntimeClass(0), memoryLimit: Int,
+        id: FunctionID, generation: UInt64, image: ImageID, runtime: RuntimeClass = RuntimeClass(0),
+        hasRuntimeTier: Bool = true, memoryLimit: Int,
         milliCPU: Int = 1000, minReady: Int = 0, maxConcurrency: Int = 0, keepAlive: Nanoseconds? = nil,
         weight: Double = 1, startCosts: StartCosts = StartCosts()
     ) {
@@ -29,6 +32,7 @@ package struct FunctionSpec: Equatable, Sendable {
         self.generation = generation
         self.image = image
         self.runtime = runtime
+        self.hasRuntimeTier = hasRuntimeTier
         self.memoryLimit = memoryLimit
         self.milliCPU = milliCPU
         self.minReady = minReady

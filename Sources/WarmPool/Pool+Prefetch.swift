@@ -80,7 +80,8 @@ extension Pool {
         }
         var below = 0.0
         var medium = 0
-        let tier: Tier = configuration.runtimePool > 0 ? .runtime : configuration.barePool > 0 ? .bare : .none
+        let spec = functions[slot].spec
+        let tier: Tier = usesPool(.runtime, spec) ? .runtime : usesPool(.bare, spec) ? .bare : .none
         var shelfTier = tier
         let have = functions[slot].alive
         let lead = lead(slot)
@@ -88,7 +89,7 @@ extension Pool {
             let isHigh = demand.probability >= threshold.threshold
             if !isHigh { below = max(below, demand.probability) }
             let asked = demand.tier ?? .ready
-            let buysLower = asked == .ready ? !isHigh : poolTarget(asked) > 0
+            let buysLower = asked == .ready ? !isHigh : usesPool(asked, spec)
             if buysLower, demand.start - lead <= now, demand.count - have > medium,
                 demand.probability >= threshold.threshold * configuration.mediumShare
             {

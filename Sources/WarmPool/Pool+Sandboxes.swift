@@ -79,7 +79,7 @@ extension Pool {
         case .demoting, .evicting: erase(sandbox)
         case .idle:
             settleLedger(sandbox, .void)
-            leaveIdle(sandbox)
+            if sandboxes[sandbox].function >= 0 { leaveIdle(sandbox) } else { takeFromShelf(sandbox) }
             erase(sandbox)
         case .running:
             let slot = sandboxes[sandbox].function

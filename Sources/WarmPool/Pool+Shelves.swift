@@ -13,9 +13,14 @@ extension Pool {
         }
     }
 
+    /// Whether sandboxes of a lower tier are kept that a function with this specification could start from.
+    func usesPool(_ tier: Tier, _ spec: FunctionSpec) -> Bool {
+        poolTarget(tier) > 0 && (tier != .runtime || spec.hasRuntimeTier)
+    }
+
     /// Counts a function in or out of the shelves that it could use.
     mutating func useShelves(of spec: FunctionSpec, by change: Int) {
-        for tier in [Tier.bare, .runtime] where poolTarget(tier) > 0 {
+        for tier in [Tier.bare, .runtime] where usesPool(tier, spec) {
             let shelf = shelf(tier, spec.image, spec.runtime)
             shelves[shelf].users += change
             refreshShelf(shelf)
@@ -37,7 +42,7 @@ extension Pool {
     /// The best sandbox of a lower tier that the function could start from.
     func shelvedSandbox(_ slot: Int) -> Int? {
         let spec = functions[slot].spec
-        for tier in [Tier.runtime, .bare] where poolTarget(tier) > 0 {
+        for tier in [Tier.runtime, .bare] where usesPool(tier, spec) {
             if let shelf = shelfSlots[shelfKey(tier, spec.image, spec.runtime)], shelves[shelf].idle.first >= 0 {
                 return shelves[shelf].idle.first
             }

@@ -90,7 +90,7 @@ package struct Explanation: Equatable, Sendable, CustomStringConvertible {
             }
         text += uses == 0 ? ", not used yet" : uses == 1 ? ", used once" : ", used \(uses) times"
         if keptByFloor {
-            text += ", kept by a floor"
+            if origin.kind != .pool { text += ", kept by a floor" }
         } else if isIdle, let keptFor {
             text += ", kept for \(max(keptFor.value, 0) / 1_000_000_000) s more"
         }

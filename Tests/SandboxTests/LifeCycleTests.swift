@@ -46,7 +46,7 @@ extension SandboxTests {
                 try await sandbox.ready()
                 #expect(try await sandbox.run(["/bin/ls", "/var/task"]).text == "")
                 let cookie = try sandbox.sandbox.bind(try await node.code("fn-1.2_x"), at: "/var/task")
-                try await sandbox.event("bound") { if case .bound(cookie) = $0 { true } else { false } }
+                try await sandbox.event("bound") { if case .bound(cookie, _) = $0 { true } else { false } }
                 let output = try await sandbox.run(
                     ["/bin/sh", "-c", "cat /var/task/file; touch /var/task/new; grep /var/task /proc/mounts"])
                 #expect(output.text.hasPrefix("content"))
@@ -67,7 +67,7 @@ extension SandboxTests {
                 let cookie = try sandbox.sandbox.bind(try await node.code("c"), at: target)
                 let event = try await sandbox.event("refusal") {
                     switch $0 {
-                    case .failed(cookie, _), .bound(cookie): true
+                    case .failed(cookie, _), .bound(cookie, _): true
                     default: false
                     }
                 }

@@ -146,7 +146,8 @@ enum Scenario {
     static func spec(_ id: Int, generation: UInt64, _ random: inout SplitMix) -> FunctionSpec {
         FunctionSpec(
             id: FunctionID(UInt32(id)), generation: generation, image: ImageID(UInt32(id % 2)),
-            runtime: RuntimeClass(UInt16(id % 3)), memoryLimit: (8 + random.below(120)) << 20,
+            runtime: RuntimeClass(UInt16(id % 3)), hasRuntimeTier: id % 4 != 3,
+            memoryLimit: (8 + random.below(120)) << 20,
             milliCPU: 250 * random.below(9), minReady: random.chance(15) ? 1 : 0, maxConcurrency: random.below(6),
             keepAlive: random.chance(30) ? .seconds(Int64(random.below(20))) : nil,
             weight: random.chance(20) ? 4 : 1)
@@ -274,7 +275,7 @@ enum Scenario {
     ) {
         let nobody = FunctionID(99)
         let phase = node.sandboxes[box]?.phase
-        switch random.below(12) {
+        switch random.below(13) {
         case 0: node.send(.sandboxReady(SandboxID(1 << 60), tier: .ready, startCost: .zero, memory: -1))
         case 1: if phase == .idle || phase == .running { node.send(.sandboxFailed(box, stage: .load)) }
         case 2: node.send(.sandboxGone(SandboxID(1 << 61)))
@@ -298,6 +299,9 @@ enum Scenario {
         case 10:
             // A request that was ended comes to its end again.
             node.send(.invocationEnded(request, sandbox: SandboxID(1 << 60), reusable: false, memory: .max))
+        case 11:
+            // One that waits ends by itself, of a function or of none.
+            if phase == .idle { node.send(.sandboxGone(box)) }
         default:
             if let phase = node.requests[request]?.phase, phase != .ended {
                 node.send(.requestArrived(request, function: FunctionID(0), user: .unknown, deadline: .zero))

@@ -77,4 +77,32 @@ import WarmPool
         node.request(1, at: 20)
         #expect(node.ready(1, at: 100).dispatched.map(\.start) == [.bare])
     }
+
+    @Test func aShelvedSandboxThatEndsIsReplaced() throws {
+        var node = try pooled(bare: 1)
+        node.register(1)
+        node.ready(1, .bare, megabytes: 1, at: 10)
+        let effects = node.gone(1, at: 20)
+        #expect(effects.created.map(\.tier) == [.bare])
+        #expect(node.pool.sandbox(SandboxID(1)) == nil)
+    }
+
+    @Test func aFunctionWithoutARuntimeTierStartsFromABareSandbox() throws {
+        var node = try pooled(bare: 1, runtime: 1)
+        var spec = Harness.spec(1)
+        spec.hasRuntimeTier = false
+        #expect(node.send(.functionRegistered(spec)).created.map(\.tier) == [.bare])
+        // Another one's runtime sandbox is not for it.
+        node.register(2)
+        node.ready(2, .runtime, megabytes: 20, at: 10)
+        node.ready(1, .bare, megabytes: 1, at: 20)
+        let effects = node.request(1, at: 100)
+        #expect(
+            effects.contains(
+                .promote(SandboxID(1), function: FunctionID(1), generation: 1, to: .ready, weight: .live)))
+        // Medium confidence buys it a bare one.
+        node.ready(1, at: 110)
+        node.ready(3, .bare, megabytes: 1, at: 120)
+        #expect(node.predict(1, 0.3, count: 3, at: 130).created.allSatisfy { $0.tier == .bare })
+    }
 }

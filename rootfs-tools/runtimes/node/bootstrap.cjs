@@ -20,6 +20,8 @@ let results = null;
 function main() {
   makeOutputSynchronous();
   preload(process.env.HEARTH_PRELOAD || '');
+  // Not the function's: it sees the same environment whether its runtime waited for it or not.
+  delete process.env.HEARTH_PRELOAD;
   const version = process.versions.node;
   channel.send(HELLO, 0, Buffer.from(`{"protocol":1,"runtime":"node","version":"${version}"}`));
   // Nothing of the user's is loaded: no event to miss while this blocks.

@@ -65,7 +65,10 @@ class Worker:
 
     def run(self):
         sys.stdout.reconfigure(line_buffering=True)
-        preload(posix.environ.get(b"HEARTH_PRELOAD", b"").decode("utf-8", "replace"))
+        # Not the function's: it sees the same environment whether its runtime waited for it or not.
+        modules = posix.environ.pop(b"HEARTH_PRELOAD", b"")
+        posix.unsetenv(b"HEARTH_PRELOAD")
+        preload(modules.decode("utf-8", "replace"))
         version = "%d.%d.%d" % sys.version_info[:3]
         self.channel.send(HELLO, 0, b'{"protocol":1,"runtime":"python","version":"%s"}' % version.encode())
         message = self.channel.receive()
