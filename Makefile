@@ -19,6 +19,7 @@ PYTHON ?= /usr/bin/python3
 # The Swift tests that are run in user-mode Linux too, by name.
 UML_TESTS ?= FloorTests|CgroupLimits|UML
 UML_TIMEOUT ?= 900
+BENCH_RESULTS ?= .build/bench
 BENCH_AGAINST ?= floor,floor.netns,exec,bwrap,crun,runc
 
 # sudo has a PATH of its own: look for the toolchain where it usually is.
@@ -94,8 +95,16 @@ test-uml: ## the tests that need the whole of cgroup v2, in user-mode Linux
 	$(call step,checking the harness of user-mode Linux,Tests/uml/check.sh)
 	$(call step,running the tests that match $(UML_TESTS) in user-mode Linux,Tests/uml/run-tests.sh --timeout $(UML_TIMEOUT) '$(UML_TESTS)')
 
-bench: build ## creating a sandbox, beside the C floor and the peers
-	$(call step,measuring against $(BENCH_AGAINST),bin/hearth-bench create --against $(BENCH_AGAINST))
+bench: build ## every benchmark, and the budgets beside what was measured
+	@mkdir -p "$(BENCH_RESULTS)"
+	$(call step,creating a sandbox,bin/hearth-bench create --json --against $(BENCH_AGAINST) >"$(BENCH_RESULTS)/create.json")
+	$(call step,invoking,bin/hearth-bench invoke --json >"$(BENCH_RESULTS)/invoke.json")
+	$(call step,creating and ending as fast as it goes,bin/hearth-bench churn --json >"$(BENCH_RESULTS)/churn.json")
+	$(call step,weighing sandboxes,bin/hearth-bench density --json >"$(BENCH_RESULTS)/density.json")
+	$(call step,frames and messages,bin/hearth-bench wire --json >"$(BENCH_RESULTS)/wire.json")
+	$(call step,one forecast event,bin/hearth-bench forecast --parts engine --data . --json >"$(BENCH_RESULTS)/forecast.json")
+	@for bench in create invoke churn density wire; do $(call say,$$bench); bin/hearth-bench table "$(BENCH_RESULTS)/$$bench.json"; done
+	$(call step,the budgets; the reports are in $(BENCH_RESULTS),bin/hearth-bench budgets "$(BENCH_RESULTS)")
 
 install: ## executables, bootstraps and systemd units under PREFIX (/usr/local) and DESTDIR; after make build
 	@[ -x bin/hearthd ] || { echo "make install: bin/hearthd is not there; run make build first" >&2; exit 1; }

@@ -68,9 +68,13 @@ let package = Package(
             ], swiftSettings: swift),
         .target(name: "HearthClient", dependencies: ["Wire", "Linux", protobuf], swiftSettings: swift),
         .target(name: "CreateBench", dependencies: ["Linux"], swiftSettings: swift),
+        .target(
+            name: "InvokeBench",
+            dependencies: ["CreateBench", "HearthClient", "Images", "Wire", "CLinux", "Linux", protobuf],
+            swiftSettings: swift),
         // The nursery: Embedded Swift without a C library; see Sources/hearth-nursery.
         .target(
-            name: "CNursery",
+            name: "CNursery", exclude: ["layout.ld"],
             cSettings: [
                 .unsafeFlags([
                     "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-fno-pic", "-Os",
@@ -89,7 +93,8 @@ let package = Package(
             linkerSettings: [
                 .unsafeFlags([
                     "-Xclang-linker", "-static", "-Xclang-linker", "-nostdlib", "-Xclang-linker", "-nostartfiles",
-                    "-Xlinker", "--gc-sections", "-Xlinker", "-s",
+                    "-Xlinker", "--gc-sections", "-Xlinker", "-s", "-Xlinker", "-T", "-Xlinker",
+                    Context.packageDirectory + "/Sources/CNursery/layout.ld",
                 ])
             ]),
         .executableTarget(
@@ -100,7 +105,7 @@ let package = Package(
             swiftSettings: swift),
         .executableTarget(
             name: "hearth-bench",
-            dependencies: ["HearthClient", "Wire", "CreateBench", "ForecastBench", "Linux", arguments],
+            dependencies: ["HearthClient", "Wire", "CreateBench", "InvokeBench", "ForecastBench", "Linux", arguments],
             swiftSettings: swift),
         // The yardstick of `hearth-bench create`, and the program whose first instruction it waits for.
         .executableTarget(
@@ -127,6 +132,8 @@ let package = Package(
             name: "ReplayTests", dependencies: ["Replay", "Forecast", "WarmPool", "CZlib", "CLzma"],
             swiftSettings: swift),
         .testTarget(name: "CreateBenchTests", dependencies: ["CreateBench", "Linux"], swiftSettings: swift),
+        .testTarget(
+            name: "InvokeBenchTests", dependencies: ["InvokeBench", "CreateBench", "Linux"], swiftSettings: swift),
         .target(
             name: "AgentTestSupport", dependencies: ["HearthClient", "Images", "Linux", "Wire"],
             path: "Tests/AgentTests/Support", swiftSettings: swift),

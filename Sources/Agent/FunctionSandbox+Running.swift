@@ -94,9 +94,10 @@ extension FunctionSandbox {
         if invocation.isWarmup { return invocation.end(result) }
         served += 1
         if reusable { state = .idle }
-        // The owner first: the pool knows of the free sandbox before the client can ask for it again.
-        owner.functionSandbox(self, ended: invocation, reusable: reusable)
+        // The answer first: the client is waiting for it, and whatever it asks next is read after this turn of the loop, when the
+        // pool knows of the free sandbox.
         invocation.end(result)
+        owner.functionSandbox(self, ended: invocation, reusable: reusable)
         if !reusable { end() }
     }
 

@@ -104,8 +104,9 @@ final class InvokeStream: Session.StreamHandler {
         } else {
             response.payload = .init(result.payload)
         }
-        session.agent.recorded(invocation, result)
+        // The answer first: what is noted of it is nothing that the client should wait for.
         session.respond(stream, response)
+        session.agent.recorded(invocation, result)
     }
 
     // MARK: The stream

@@ -371,3 +371,10 @@ int clx_block_signals(const int *signals, int count) {
     return 0;
 }
 void clx_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+
+int clx_set_processors(int thread, int first, int count) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int processor = first; processor < first + count; processor++) CPU_SET(processor, &set);
+    return sched_setaffinity(thread, sizeof set, &set);
+}

@@ -1,6 +1,30 @@
 public import Wire
 
+/// A run under way on a client's connection.
+public struct PendingRun: Sendable, Hashable {
+    let stream: UInt32
+}
+
 extension HearthClient {
+    /// Sends a run without waiting for it.
+    /// - Parameter stdio: stdin, stdout and stderr; they stay the caller's.
+    public func begin(
+        _ request: HearthRunRequest, stdio: (Int32, Int32, Int32), options: CallOptions = .default
+    ) throws(HearthClientError) -> PendingRun {
+        let stream = try connection.request(
+            .run, Self.encode(request), deadline: options.deadlineNanoseconds, fds: [stdio.0, stdio.1, stdio.2],
+            isComplete: true)
+        try connection.flush()
+        return PendingRun(stream: stream)
+    }
+
+    /// Waits for a run that `begin` sent. Each may be finished once.
+    public func finish(
+        _ run: PendingRun, options: CallOptions = .default
+    ) throws(HearthClientError) -> HearthRunResponse {
+        try Self.decode(connection.wait(for: run.stream, options: options))
+    }
+
     /// Runs a program in a sandbox of its own on these three descriptors: its output does not pass through the agent.
     /// - Parameter stdio: stdin, stdout and stderr; they stay the caller's.
     public func run(

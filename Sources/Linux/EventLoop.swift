@@ -177,7 +177,11 @@ package final class Reactor {
         }
 
         /// The action will not run; idempotent.
-        package func cancel() { action = nil }
+        package func cancel() {
+            guard action != nil else { return }
+            action = nil
+            Reactor.shared.timerCancelled()
+        }
     }
 
     private struct Deadline {
@@ -188,6 +192,8 @@ package final class Reactor {
 
     fileprivate var sources: [UInt64: Source] = [:]
     private var deadlines: [Deadline] = []
+    /// How many of them were cancelled and wait for their turn to be dropped.
+    private var cancelled = 0
     private var nextToken: UInt64 = 1
     private var deferred: [@LoopActor () -> Void] = []
 
@@ -249,7 +255,10 @@ package final class Reactor {
 
     private func nextTimeout() -> Int64 {
         if !deferred.isEmpty || LoopActor.loop.hasJobs() { return 0 }
-        while let first = deadlines.first, first.timer.action == nil { popDeadline() }
+        while let first = deadlines.first, first.timer.action == nil {
+            popDeadline()
+            cancelled -= 1
+        }
         guard let first = deadlines.first else { return -1 }
         return max(0, first.at - monotonicNow())
     }
@@ -261,8 +270,21 @@ package final class Reactor {
             popDeadline()
             let action = first.timer.action
             first.timer.action = nil
-            action?()
+            if let action { action() } else { cancelled -= 1 }
         }
+    }
+
+    /// Timers that are kept, the cancelled ones among them.
+    var scheduledCount: Int { deadlines.count }
+
+    /// Every invocation sets a time limit and cancels it, so most of the heap would soon be timers of the past: once they are the
+    /// larger part it is built anew from the others.
+    fileprivate func timerCancelled() {
+        cancelled += 1
+        guard cancelled > 64, cancelled > deadlines.count / 2 else { return }
+        // Sorted, it is a heap.
+        deadlines = deadlines.filter { $0.timer.action != nil }.sorted { ($0.at, $0.sequence) < ($1.at, $1.sequence) }
+        cancelled = 0
     }
 
     private func runDeferred() {

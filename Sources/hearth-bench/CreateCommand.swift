@@ -1,5 +1,6 @@
 import ArgumentParser
 import CreateBench
+import InvokeBench
 import Glibc
 import Linux
 
@@ -10,6 +11,7 @@ struct CreateCommand: AsyncParsableCommand {
         abstract: "Time from the request to the first instruction of the user's program in a new sandbox.",
         discussion: """
             The program itself reads CLOCK_MONOTONIC as its first act. Rows: hearth (a Run request on the agent's socket),
+            hearth.bare (a function of the runtime command that claims a sandbox at the tier bare),
             floor (the same kernel work in a small C program, network namespace included), floor.netns (the same with a
             network namespace made ahead, as Hearth has it), exec (no sandbox at all), bwrap, crun, runc.
             """)
@@ -43,7 +45,9 @@ struct CreateCommand: AsyncParsableCommand {
             let directory = BenchAgent.ownDirectory()
             let standard = try StandardSubjects(directory: directory)
             let peers = standard.subjects(named: against.split(separator: ",").map(String.init), note: note)
-            let subjects: [any CreateSubject] = [HearthSubject(directory: directory)] + peers
+            let hearth = HearthSubject(directory: directory)
+            let bare = HearthBareSubject(directory: directory, beside: hearth)
+            let subjects: [any CreateSubject] = [hearth, bare] + peers
             let benchmark = CreateBenchmark(options: .init(count: count, warmUp: warmUp, seed: seed), note: note)
             let report = try await benchmark.run(subjects: subjects)
             let text = try json ? report.json() + "\n" : report.table(baseline: "floor")

@@ -7,5 +7,8 @@ struct HearthBench: AsyncParsableCommand {
         commandName: "hearth-bench",
         abstract: "Measure Hearth side by side with the floor and with its peers.",
         discussion: "Needs root, and the executables of Hearth beside this one.",
-        subcommands: [CreateCommand.self, ForecastCommand.self])
+        subcommands: [
+            CreateCommand.self, InvokeCommand.self, ChurnCommand.self, DensityCommand.self, WireCommand.self,
+            ForecastCommand.self, BudgetsCommand.self, TableCommand.self,
+        ])
 }

@@ -1,4 +1,5 @@
 import CreateBench
+import InvokeBench
 import Glibc
 import HearthClient
 import Linux
@@ -11,7 +12,8 @@ import Wire
 final class HearthSubject: CreateSubject {
     let name = "hearth"
     private let executables: String
-    private var agent: BenchAgent?
+    /// From `prepare` on; `HearthBareSubject` is served by it too.
+    private(set) var agent: BenchAgent?
     private var client: HearthClient?
     private var null: SharedFD?
 

@@ -60,6 +60,16 @@ static bool write_file(int directory, const char *name, const char *text) {
 // What is left to do when the program ends, in whatever way it can see coming. Async-signal-safe.
 static struct cgroup_tree *current;
 
+// The name of leaf `id`; snprintf(3) may not be called in a signal handler.
+static const char *leaf_name(unsigned long id, char buffer[32]) {
+    char *at = buffer + 31;
+    *at = 0;
+    do *--at = (char)('0' + id % 10);
+    while ((id /= 10) > 0);
+    *--at = 's';
+    return at;
+}
+
 static void remove_current(void) {
     struct cgroup_tree *tree = current;
     current = NULL;
@@ -73,8 +83,10 @@ static void remove_current(void) {
     // The mount lies outside the stage, so the directory is named through its own descriptor's parent.
     int parent = openat(tree->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     // Killed processes leave their cgroup when they are gone, not when they are killed: EBUSY until then.
-    for (int attempt = 0; attempt < 1000; attempt++) {
+    for (int attempt = 0; attempt < 10000; attempt++) {
+        char name[32];
         if (tree->leaf[0]) unlinkat(tree->fd, tree->leaf, AT_REMOVEDIR);
+        while (tree->held > 0 && unlinkat(tree->fd, leaf_name(tree->held - 1, name), AT_REMOVEDIR) == 0) tree->held--;
         if (unlinkat(parent, strrchr(tree->path, '/') + 1, AT_REMOVEDIR) == 0 || errno != EBUSY) break;
         poll(NULL, 0, 1);
     }

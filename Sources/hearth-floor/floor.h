@@ -19,6 +19,7 @@ struct cgroup_tree {
     char path[4096];         // our own directory under the v2 mount
     int fd;
     char leaf[32];           // the one that exists now, if any
+    unsigned long held;      // leaves s0 to s(held - 1) exist beside it
     bool cpu, memory, pids;  // the controllers that its leaves have
 };
 // Makes `hearth-floor.PID` under the process's own place in the cgroup v2 mount and enables what controllers it can.
@@ -53,6 +54,7 @@ enum cgroup_policy { CGROUP_AHEAD, CGROUP_TIMED, CGROUP_REUSED };
 
 struct sandbox_options {
     const char *program;   // a static executable that stamps
+    const char *argument;  // its argument, or NULL
     size_t netns_ahead;    // network namespaces made ahead and used in turn; 0: each sandbox gets a new one
     enum cgroup_policy cgroup;
 };
@@ -66,6 +68,7 @@ struct sandbox_factory {
     enum cgroup_policy cgroup_policy;
     int cgroup;  // the leaf of the sandbox under way, or the reused one; -1: none
     char *stack;
+    const char *argument;
     unsigned long made;
     int64_t started;  // when the last creation began
 };
@@ -74,10 +77,18 @@ void sandbox_factory_close(struct sandbox_factory *factory);
 // Creates one sandbox, waits for its program to say when it began, reaps it and removes its cgroup.
 // Returns the nanoseconds from the start of the work to the program's first act.
 int64_t sandbox_create(struct sandbox_factory *factory, struct sandbox_trace *trace);
+// Creates one sandbox whose program stays: it, its cgroup and its pidfd are there until the factory is closed.
+void sandbox_hold(struct sandbox_factory *factory);
 
 // ---- the modes
 
 int churn_run(const struct sandbox_options *options, double seconds, int parallel, bool json);
-int relay_run(const char *path);
-// For each line of stdin one run of `command`, whose stdout must begin with a stamp.
-int spawn_run(char **command, bool cgroup2);
+// One or two hops.
+int relay_run(const char *path, int hops);
+// For each line of stdin one run of `command`, whose stdout must begin with a stamp; `to_exit` takes the time to its end
+// instead.
+int spawn_run(char **command, bool cgroup2, bool to_exit);
+// For each number read from stdin so many sandboxes more, which stay until stdin ends.
+int hold_run(const struct sandbox_options *options);
+// A `native` function that answers every invocation with its payload (protocol/FUNCTION.md).
+int function_run(void);

@@ -17,12 +17,17 @@ static const char usage[] =
     "      one creation for each line read from stdin, so that several subjects can take turns in one run\n"
     "  hearth-floor churn --binary PATH [--seconds S] [--parallel P] [--netns new|premade] [--cgroup C] [--json]\n"
     "      creations, each with its end and its cleaning, for S seconds (5) by P processes (4)\n"
-    "  hearth-floor spawn [--cgroup2] -- COMMAND...\n"
+    "  hearth-floor hold --binary PATH\n"
+    "      for each number read from stdin so many sandboxes more, whose program stays (it gets the argument \"hold\"),\n"
+    "      until stdin ends\n"
+    "  hearth-floor spawn [--cgroup2] [--exit] -- COMMAND...\n"
     "      as serve, for another program: runs COMMAND, which must lead to a program like PATH with the same stdout;\n"
-    "      --cgroup2 shows it /sys/fs/cgroup as a machine with cgroup v2 alone has it\n"
-    "  hearth-floor relay --socket PATH\n"
-    "      listens on a Unix socket, says so on stdout, and passes 64-byte messages on to an echo process and back:\n"
-    "      two hops\n"
+    "      --cgroup2 shows it /sys/fs/cgroup as a machine with cgroup v2 alone has it, --exit takes the time to its end\n"
+    "  hearth-floor relay --socket PATH [--hops 1|2]\n"
+    "      listens on a Unix socket, says so on stdout, and passes 64-byte messages on to an echo process and back (two\n"
+    "      hops), or answers them itself (one)\n"
+    "  hearth-floor function\n"
+    "      a `native` function that answers every invocation with its own payload\n"
     "\n"
     "  --cgroup says when a sandbox's cgroup is made: ahead (before the measured time), timed (in it), or reused (one\n"
     "  for all). --netns premade enters one of 16 network namespaces that are used in turn. --trace prints where the\n"
@@ -31,9 +36,9 @@ static const char usage[] =
 struct arguments {
     const char *mode, *binary, *socket;
     enum cgroup_policy cgroup;
-    long count, parallel;
+    long count, parallel, hops;
     double seconds;
-    bool premade, json, trace, cgroup2;
+    bool premade, json, trace, cgroup2, to_exit;
     char **command;
 };
 
@@ -73,13 +78,14 @@ static struct arguments parse(int argc, char **argv) {
         {"json", no_argument, NULL, 'j'},          {"trace", no_argument, NULL, 't'},
         {"seconds", required_argument, NULL, 's'}, {"parallel", required_argument, NULL, 'p'},
         {"socket", required_argument, NULL, 'S'},  {"cgroup2", no_argument, NULL, '2'},
+        {"exit", no_argument, NULL, 'e'},          {"hops", required_argument, NULL, 'H'},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
-    if (argc < 2) refuse("a mode is missing (create, serve, churn, spawn or relay)", NULL);
+    if (argc < 2) refuse("a mode is missing (create, serve, churn, hold, spawn, relay or function)", NULL);
     // The mode comes first; the options and, for spawn, the command follow it.
     bool has_mode = argv[1][0] != '-';
     if (has_mode) optind = 2;
-    struct arguments arguments = {.mode = argv[1], .count = 200, .parallel = 4, .seconds = 5};
+    struct arguments arguments = {.mode = argv[1], .count = 200, .parallel = 4, .hops = 2, .seconds = 5};
     for (int option; (option = getopt_long(argc, argv, "+h", options, NULL)) != -1;) {
         switch (option) {
         case 'b': arguments.binary = optarg; break;
@@ -91,12 +97,14 @@ static struct arguments parse(int argc, char **argv) {
         case 's': arguments.seconds = (double)positive("--seconds", optarg, 3600); break;
         case 'p': arguments.parallel = positive("--parallel", optarg, 256); break;
         case 'S': arguments.socket = optarg; break;
+        case 'e': arguments.to_exit = true; break;
+        case 'H': arguments.hops = positive("--hops", optarg, 2); break;
         case '2': arguments.cgroup2 = true; break;
         case 'h': fputs(usage, stdout); exit(0);
         default: refuse("the arguments were not understood", NULL);
         }
     }
-    if (!has_mode) refuse("the mode must come first (create, serve, churn, spawn or relay)", NULL);
+    if (!has_mode) refuse("the mode must come first (create, serve, churn, hold, spawn, relay or function)", NULL);
     arguments.command = argv + optind;
     if (optind < argc && strcmp(arguments.mode, "spawn") != 0) refuse("one argument too many", argv[optind]);
     return arguments;
@@ -154,18 +162,23 @@ int main(int argc, char **argv) {
     struct arguments arguments = parse(argc, argv);
     if (strcmp(arguments.mode, "relay") == 0) {
         if (!arguments.socket) refuse("relay needs --socket PATH", NULL);
-        return relay_run(arguments.socket);
+        return relay_run(arguments.socket, (int)arguments.hops);
     }
     if (strcmp(arguments.mode, "spawn") == 0) {
         if (!arguments.command[0]) refuse("spawn needs a command after --", NULL);
-        return spawn_run(arguments.command, arguments.cgroup2);
+        return spawn_run(arguments.command, arguments.cgroup2, arguments.to_exit);
     }
+    if (strcmp(arguments.mode, "function") == 0) return function_run();
     bool create = strcmp(arguments.mode, "create") == 0, serve = strcmp(arguments.mode, "serve") == 0;
-    bool churn = strcmp(arguments.mode, "churn") == 0;
-    if (!create && !serve && !churn) refuse("there is no such mode", arguments.mode);
+    bool churn = strcmp(arguments.mode, "churn") == 0, hold = strcmp(arguments.mode, "hold") == 0;
+    if (!create && !serve && !churn && !hold) refuse("there is no such mode", arguments.mode);
     if (!arguments.binary) refuse("--binary PATH is missing", NULL);
     struct sandbox_options options = {
         .program = arguments.binary, .netns_ahead = arguments.premade ? NETNS_AHEAD : 0, .cgroup = arguments.cgroup};
+    if (hold) {
+        options.argument = "hold";
+        return hold_run(&options);
+    }
     if (churn) return churn_run(&options, arguments.seconds, (int)arguments.parallel, arguments.json);
     struct sandbox_factory factory;
     sandbox_factory_open(&factory, &options);

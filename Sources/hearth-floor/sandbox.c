@@ -136,7 +136,7 @@ static int child(void *argument) {
     TRY("no_new_privs", raw5(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     TRY("seccomp", raw3(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter));
     mark(birth, "seccomp");
-    static char *const arguments[] = {"/app/program", NULL};
+    const char *const arguments[] = {"/app/program", birth->factory->argument, NULL};
     static char *const environment[] = {NULL};
     TRY("exec the program", raw3(SYS_execve, "/app/program", arguments, environment));
     return 1;
@@ -176,16 +176,16 @@ static int64_t read_stamp(const struct sandbox_factory *factory, int pidfd, cons
     return stamp;
 }
 
-int64_t sandbox_create(struct sandbox_factory *factory, struct sandbox_trace *trace) {
+// Up to the program's stamp, which it returns; the program runs on.
+static int64_t begin(struct sandbox_factory *factory, struct sandbox_trace *trace, int *pidfd) {
     unsigned long id = factory->made++;
     if (factory->cgroup_policy != CGROUP_TIMED && factory->cgroup < 0)
         factory->cgroup = cgroup_leaf_create(&factory->cgroups, id);
     struct birth birth = {.factory = factory, .trace = trace};
-    int pidfd = -1;
     struct clone_args args = {
         .flags = CLONE_VM | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
                  CLONE_INTO_CGROUP | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-        .pidfd = (uint64_t)(uintptr_t)&pidfd,
+        .pidfd = (uint64_t)(uintptr_t)pidfd,
         .exit_signal = SIGCHLD,
         .stack = (uint64_t)(uintptr_t)factory->stack,
         .stack_size = STACK_SIZE,
@@ -193,7 +193,7 @@ int64_t sandbox_create(struct sandbox_factory *factory, struct sandbox_trace *tr
     if (factory->netns_count == 0) args.flags |= CLONE_NEWNET;
     if (trace) trace->count = 0;
 
-    int64_t start = factory->started = monotonic_ns();
+    factory->started = monotonic_ns();
     if (factory->cgroup < 0) factory->cgroup = cgroup_leaf_create(&factory->cgroups, id);
     args.cgroup = (uint64_t)factory->cgroup;
     if (factory->netns_count > 0 && setns(factory->netns[id % factory->netns_count], CLONE_NEWNET) < 0)
@@ -204,7 +204,21 @@ int64_t sandbox_create(struct sandbox_factory *factory, struct sandbox_trace *tr
     birth.mapped = 1;
     syscall(SYS_futex, &birth.mapped, FUTEX_WAKE_PRIVATE, 1);
 
-    int64_t stamp = read_stamp(factory, pidfd, &birth);
+    return read_stamp(factory, *pidfd, &birth);
+}
+
+void sandbox_hold(struct sandbox_factory *factory) {
+    int pidfd = -1;
+    begin(factory, NULL, &pidfd);
+    close(factory->cgroup);
+    factory->cgroup = -1;
+    factory->cgroups.leaf[0] = 0;
+    factory->cgroups.held = factory->made;
+}
+
+int64_t sandbox_create(struct sandbox_factory *factory, struct sandbox_trace *trace) {
+    int pidfd = -1;
+    int64_t stamp = begin(factory, trace, &pidfd);
     siginfo_t end;
     while (waitid(P_PIDFD, (id_t)pidfd, &end, WEXITED) < 0)
         if (errno != EINTR) fail(errno, "report it", "the sandbox cannot be reaped");
@@ -217,7 +231,7 @@ int64_t sandbox_create(struct sandbox_factory *factory, struct sandbox_trace *tr
         factory->cgroup = -1;
         cgroup_leaf_remove(&factory->cgroups);
     }
-    return stamp - start;
+    return stamp - factory->started;
 }
 
 // ---- what all creations share
@@ -235,6 +249,7 @@ static void make_netns_ahead(struct sandbox_factory *factory, size_t count) {
 void sandbox_factory_open(struct sandbox_factory *factory, const struct sandbox_options *options) {
     memset(factory, 0, sizeof *factory);
     factory->cgroup_policy = options->cgroup;
+    factory->argument = options->argument;
     factory->cgroup = -1;
     if (pipe2(factory->output, O_CLOEXEC) < 0) fail(errno, "raise ulimit -n", "no pipe");
     factory->stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);

@@ -32,6 +32,7 @@ struct InitServer {
         polled[0] = cn_pollfd(fd: SandboxInit.control, events: Int16(CN_EPOLLIN), revents: 0)
         polled[1] = cn_pollfd(fd: signals, events: Int16(CN_EPOLLIN), revents: 0)
         while true {
+            cn_settle()
             let count = withUnsafeMutablePointer(to: &polled) {
                 cn_poll(UnsafeMutableRawPointer($0).assumingMemoryBound(to: cn_pollfd.self), 2, -1)
             }

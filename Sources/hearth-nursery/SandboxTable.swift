@@ -40,6 +40,8 @@ struct SandboxTable: ~Copyable {
         guard address > 0, let memory = UnsafeMutableRawPointer(bitPattern: address) else {
             throw Failure(CN_ENOMEM, HN_STAGE_MEMORY)
         }
+        // No sandbox's PID 1 has any use for what is known of the others, nor pays for it.
+        try check(cn_keep_from_children(memory, bytes), HN_STAGE_MEMORY)
         // Anonymous memory is zero, and a zero pid is what marks a slot as free: nothing is written before it is used.
         return SandboxTable(slots: memory.bindMemory(to: Slot.self, capacity: capacity))
     }

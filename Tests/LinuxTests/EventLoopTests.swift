@@ -72,6 +72,21 @@ import Testing
         #expect(!fired)
     }
 
+    /// Every invocation sets a time limit and cancels it: those must neither pile up nor disturb the others.
+    @Test @LoopActor func cancelledTimersAreForgottenAndTheOthersKeepTheirOrder() async {
+        let now = monotonicNow()
+        var fired: [Int] = []
+        await withCheckedContinuation { continuation in
+            for index in 0..<200 {
+                Reactor.shared.schedule(at: now + Int64(200 - index) * 100_000) { fired.append(200 - index) }
+                for _ in 0..<50 { Reactor.shared.schedule(at: now + 3_600_000_000_000) { fired.append(-1) }.cancel() }
+            }
+            #expect(Reactor.shared.scheduledCount < 1_000)
+            Reactor.shared.schedule(at: now + 30_000_000) { continuation.resume() }
+        }
+        #expect(fired == Array(1...200))
+    }
+
     @Test @LoopActor func watchesUntilCancelled() async throws {
         let pair = try DescriptorPair.pipe(nonblockingReader: true)
         var calls = 0

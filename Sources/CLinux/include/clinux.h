@@ -63,6 +63,9 @@ int clx_spawn(const char *const *argv, const char *const *envp, const int *sourc
               int cgroup_fd, int *pidfd_out);
 int clx_wait_pidfd(int pidfd, int *status, int64_t *user_us, int64_t *system_us, int64_t *max_rss_kib);
 
+// Lets a thread run on the processors first to first + count - 1 only (sched_setaffinity(2)).
+int clx_set_processors(int thread, int first, int count);
+
 // Mounts (for probes and tests; the nursery has its own)
 int clx_open_tree(int dir, const char *path, unsigned flags);
 int clx_move_mount(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);

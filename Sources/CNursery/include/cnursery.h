@@ -53,6 +53,12 @@ static inline long cn_mmap(size_t n, int shared) {  // anonymous, readable and w
     return cn_call6(__NR_mmap, 0, (long)n, 3, 0x20 | (shared ? 1 : 2), -1, 0);
 }
 static inline long cn_munmap(void *p, size_t n) { return cn_call2(__NR_munmap, (long)p, (long)n); }
+// A child made by clone does not get this range.
+static inline long cn_keep_from_children(void *p, size_t n) {
+    return cn_call3(__NR_madvise, (long)p, (long)n, 10 /* MADV_DONTFORK */);
+}
+// For PID 1 that is about to wait: the pages of its birth and of what it has done since are given back.
+void cn_settle(void);
 
 // ---- processes
 
