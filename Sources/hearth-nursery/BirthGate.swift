@@ -21,12 +21,14 @@ struct BirthGate: ~Copyable {
     func open(_ generation: UInt32) { set(0, generation) }
     func separated(_ generation: UInt32) { set(1, generation) }
 
-    /// For the child. False when nobody opened within ten seconds: the parent is dead. It looks for some microseconds before it
-    /// sleeps: the maps are nearly written by then, and waking up costs more than they do.
-    func waitOpen(_ generation: UInt32) -> Bool {
+    /// For the child. It looks for some microseconds before it sleeps: the maps are nearly written by then, and waking up
+    /// costs more than they do. False when the parent (a pidfd) has died, also before PDEATHSIG was armed, or when nobody
+    /// opened within ten seconds.
+    func waitOpen(_ generation: UInt32, parent: Int32) -> Bool {
         for _ in 0..<4000 where Int32(bitPattern: cn_load_acquire(words) &- generation) >= 0 { return true }
         for _ in 0..<1000 {
             if hasReached(0, generation, waiting: 10) { return true }
+            if Self.hasEnded(parent) { return false }
         }
         return false
     }
@@ -35,10 +37,14 @@ struct BirthGate: ~Copyable {
     func waitSeparated(_ generation: UInt32, child: Int32) -> Bool {
         for _ in 0..<5000 {
             if hasReached(1, generation, waiting: 2) { return true }
-            var entry = cn_pollfd(fd: child, events: Int16(CN_EPOLLIN), revents: 0)
-            if cn_poll(&entry, 1, 0) != 0 { return false }
+            if Self.hasEnded(child) { return false }
         }
         return false
+    }
+
+    private static func hasEnded(_ pidfd: Int32) -> Bool {
+        var entry = cn_pollfd(fd: pidfd, events: Int16(CN_EPOLLIN), revents: 0)
+        return cn_poll(&entry, 1, 0) != 0
     }
 
     /// PID 1 has no more use for it.

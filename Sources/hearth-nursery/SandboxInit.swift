@@ -46,7 +46,9 @@ enum SandboxInit {
 
         // 6. The ids are mapped: become root of this user namespace, which is an ordinary, otherwise unused uid outside.
         //    Supplementary groups first, while CAP_SETGID is certain (CVE-2018-15664-class: parents' groups that persist).
-        guard gate.waitOpen(generation) else { throw Failure(CN_ETIMEDOUT, HN_STAGE_PARENT) }
+        guard gate.waitOpen(generation, parent: Nursery.childParent) else {
+            throw Failure(CN_ETIMEDOUT, HN_STAGE_PARENT)
+        }
         gate.unmap()
         try check(cn_setgroups_none(), HN_STAGE_CREDENTIALS)
         try check(cn_setresgid(0), HN_STAGE_CREDENTIALS)

@@ -152,7 +152,9 @@ import Testing
 @Suite struct CalibrationTests {
     private struct Constant: MinuteForecaster {
         let odds: Float
-        mutating func step(minute: Int, active: ArraySlice<Int32>, logOdds: inout [Float]) {
+        mutating func step(
+            minute: Int, active: ArraySlice<Int32>, calls: ArraySlice<UserCall>, logOdds: inout [Float]
+        ) {
             for unit in logOdds.indices { logOdds[unit] = odds }
         }
     }

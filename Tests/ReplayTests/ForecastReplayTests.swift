@@ -7,7 +7,9 @@ import Testing
 private struct Scripted: MinuteForecaster {
     /// Log-odds by minute forecast, by unit.
     let script: [[Float]]
-    mutating func step(minute: Int, active: ArraySlice<Int32>, logOdds: inout [Float]) {
+    mutating func step(
+        minute: Int, active: ArraySlice<Int32>, calls: ArraySlice<UserCall>, logOdds: inout [Float]
+    ) {
         for unit in logOdds.indices { logOdds[unit] = script[minute + 1][unit] }
     }
 }

@@ -75,6 +75,13 @@ struct OccurrenceContext {
         vote = Self.vote(Float(votes.here) * scale) * Self.votes + Self.vote(Float(votes.beside) * scale)
     }
 
+    /// The contexts of `Refinement`, in its order.
+    func refinements(unit: Int, presence: Int) -> SIMD8<Int32> {
+        SIMD8(
+            Int32(coarse * 6 + experience), Int32(coarse * IdleBins.rates + rate), Int32(rank), Int32(vote),
+            Int32(unit % OccurrenceMixer.unitSets), Int32(presence * 24 + hour), 0, 0)
+    }
+
     /// Classes of the share of onsets that have another one period before.
     private static func strength(_ share: Float) -> Int {
         share < 0.5

@@ -3,6 +3,9 @@ extension OccurrenceModel {
     package func prior() -> [UInt8] {
         var archive = ArchiveWriter(kind: .prior)
         savePrior(to: &archive)
+        var common = refinement
+        common.clearUnits()
+        common.save(to: &archive)
         return archive.finish()
     }
 
@@ -11,6 +14,7 @@ extension OccurrenceModel {
         var archive = try ArchiveReader(prior, kind: .prior)
         self.init()
         try loadPrior(from: &archive)
+        try refinement.load(from: &archive)
         try archive.finish()
     }
 
@@ -38,6 +42,8 @@ extension OccurrenceModel {
         }
         archive.put(UInt32.max)
         archive.putSparse(tables.own.cells)
+        refinement.save(to: &archive)
+        presence.save(to: &archive)
     }
 
     package init(from archive: inout ArchiveReader) throws(ForecastError) {
@@ -64,13 +70,18 @@ extension OccurrenceModel {
             try history.load(Int(index), gaps: Int(units[Int(index)].gapCount), from: &archive)
         }
         try archive.getSparse(into: &tables.own.cells)
+        try refinement.load(from: &archive)
+        try presence.load(from: &archive)
     }
 }
 
 extension OccurrenceTables {
     /// The tables that all units share, in the order of the file.
     static var shared: [WritableKeyPath<OccurrenceTables, CountTable>] {
-        [\.idle, \.rate, \.rank, \.evidence, \.relation, \.activity, \.period, \.match, \.vote, \.hour, \.level]
+        [
+            \.idle, \.rate, \.rank, \.evidence, \.relation, \.activity, \.period, \.match, \.vote, \.hour, \.level,
+            \.caller, \.callerRate,
+        ]
     }
 
     static let sharedCells: Int = {

@@ -26,7 +26,7 @@ extension OccurrenceModel: Model {
     package var memoryBytes: Int {
         units.count * (MemoryLayout<UnitState>.stride + UnitHistory.bytesPerUnit)
             + (tables.own.cells.count + OccurrenceTables.sharedCells) * MemoryLayout<CountCell>.stride
-            + mixer.memoryBytes
+            + mixer.memoryBytes + refinement.memoryBytes + presence.memoryBytes
     }
 
     /// Bytes of one unit's state.

@@ -2,7 +2,8 @@
 /// period of its gaps, and the time of the hour and day.
 ///
 /// Fifteen estimates, each a hit frequency in a context shrunk to that of a coarser context, are stacked by learned
-/// weights. Tables by unit know that unit alone; global tables know all units and are what a unit with a thin history
+/// weights and refined by what became of forecasts like this one (`Refinement`). Where callers are known, who of them is
+/// about tells what idle times cannot (`PresenceModel`). Tables by unit know that unit alone; global tables know all units and are what a unit with a thin history
 /// is forecast by. The chain of empirical-Bayes parents goes back to the hybrid histogram (Shahrad et al., ATC 2020),
 /// the match of gaps and the two-layer mixing to PAQ (Mahoney 2005). O(1) a unit and minute but for a scan of the last
 /// 400 gaps; about 2 us and 7 KB a unit.
@@ -15,8 +16,11 @@ package struct OccurrenceModel: Sendable {
     var units: [UnitState] = []
     var freeSlots: [UInt32] = []
     var busyness = Busyness()
+    var refinement = Refinement()
+    var presence: PresenceModel
 
-    package init() {}
+    /// `users` is how many callers are remembered.
+    package init(users: Int = 100_000) { presence = PresenceModel(capacity: users) }
 
     /// Units that are in use.
     package var unitCount: Int { units.count - freeSlots.count }
@@ -30,6 +34,7 @@ package struct OccurrenceModel: Sendable {
             tables.addUnit()
         }
         mixer.adopt(set: 1, context: Int(slot) % OccurrenceMixer.unitSets, general: 0)
+        refinement.clear(unit: Int(slot))
         return slot
     }
 
@@ -37,6 +42,7 @@ package struct OccurrenceModel: Sendable {
     package mutating func removeUnit(_ unit: UInt32) {
         history.clear(Int(unit))
         tables.clearUnit(Int(unit))
+        presence.forget(unit)
         units[Int(unit)] = UnitState()
         freeSlots.append(unit)
     }
@@ -76,6 +82,11 @@ package struct OccurrenceModel: Sendable {
         1 - hazards.prefix(horizon).reduce(1) { $0 * (1 - $1) }
     }
 
+    /// Notes who called `unit` in `minute`, beside `observe`. Minutes must not go back.
+    package mutating func called(_ unit: UInt32, by user: UInt32, minute: Int) {
+        presence.called(unit, by: user, minute: minute)
+    }
+
     /// Learns whether `unit` was active in `minute`, with `count` invocations. Minutes left out are taken as idle
     /// without learning from them; a minute that was told of already is ignored.
     package mutating func observe(_ unit: UInt32, active: Bool, count: Int = 1, minute: Int) {
@@ -88,7 +99,8 @@ package struct OccurrenceModel: Sendable {
             let hit: Float = active ? 1 : 0
             mixer.learn(
                 pending.inputs, pending.selected, last: Int(pending.last), sets: pending.sets,
-                logOdds: pending.logOdds, hit: hit)
+                logOdds: pending.mixed, hit: hit)
+            refinement.learn(pending.place, hit)
             tables.learn(pending.cells, hit)
         } else if !active {
             return
@@ -131,6 +143,7 @@ package struct OccurrenceModel: Sendable {
     private mutating func prepare(_ index: Int, _ minute: Int) {
         guard units[index].pending.minute != Int32(truncatingIfNeeded: minute) else { return }
         busyness.advance(to: minute)
+        presence.advance(to: minute)
         let k = minute - Int(units[index].lastActive)
         if units[index].match.gap > 0 && k > units[index].match.gap {
             units[index].match = match(index, atLeast: k)
@@ -146,9 +159,13 @@ package struct OccurrenceModel: Sendable {
         if match.gap > 0 && k > match.gap { match = self.match(index, atLeast: k) }
         let context = OccurrenceContext(units[index], history, index: index, minute: minute, match: match)
         pending.minute = Int32(truncatingIfNeeded: minute)
-        tables.fill(&pending, context, unit: index, busyness: busyness.level)
+        let caller = presence.isInformed ? presence.probability(index) : nil
+        tables.fill(&pending, context, unit: index, busyness: busyness.level, caller: caller)
         let mixed = mixer.mix(pending.inputs, pending.selected, last: Int(pending.last))
         pending.sets = mixed.sets
-        pending.logOdds = mixed.logOdds
+        pending.mixed = mixed.logOdds
+        pending.place = refinement.place(
+            mixed.logOdds, context.refinements(unit: index, presence: caller.map(PresenceModel.bin) ?? 0))
+        pending.logOdds = refinement.refine(mixed.logOdds, pending.place)
     }
 }

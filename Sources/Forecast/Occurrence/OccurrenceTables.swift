@@ -11,6 +11,8 @@ struct OccurrenceCells: Sendable {
     var vote: Int32 = 0
     var hour: Int32 = 0
     var level: Int32 = 0
+    var caller: Int32 = 0
+    var callerRate: Int32 = 0
     /// Cells of the unit's own block.
     var own = SIMD8<Int32>.zero
 }
@@ -42,6 +44,9 @@ struct OccurrenceTables: Sendable {
     var hour = CountTable(count: 24 * IdleBins.rates * IdleBins.kc, cap: cap)
     /// How busy all units together are, against their usual.
     var level = CountTable(count: 8 * IdleBins.rates * IdleBins.kc, cap: cap)
+    /// Whether users are about who may call the unit, and its idle time; or how often it is called.
+    var caller = CountTable(count: PresenceModel.bins * IdleBins.kc, cap: cap)
+    var callerRate = CountTable(count: PresenceModel.bins * IdleBins.rates, cap: cap)
     /// The units' own cells, `Own.width` a unit.
     var own = CountTable(count: 0, cap: 60)
 
@@ -62,7 +67,7 @@ struct OccurrenceTables: Sendable {
     mutating func clearUnit(_ unit: Int) { own.clear(unit * Own.width..<(unit + 1) * Own.width) }
 
     /// Looks every estimate up, and fills in the inputs, their cells and the contexts of the weights.
-    func fill(_ pending: inout Pending, _ c: OccurrenceContext, unit: Int, busyness: Int) {
+    func fill(_ pending: inout Pending, _ c: OccurrenceContext, unit: Int, busyness: Int, caller: Float?) {
         let counts = c.counts
         var at = OccurrenceCells()
         at.idle = Int32(c.fine)
@@ -78,6 +83,9 @@ struct OccurrenceTables: Sendable {
         at.vote = Int32((c.vote * 16 + c.onsets) * IdleBins.kc + c.coarse)
         at.hour = Int32((c.hour * IdleBins.rates + c.rate) * IdleBins.kc + c.coarse)
         at.level = Int32((busyness * IdleBins.rates + c.rate) * IdleBins.kc + c.coarse)
+        let about = caller.map(PresenceModel.bin) ?? 0
+        at.caller = Int32(about * IdleBins.kc + c.coarse)
+        at.callerRate = Int32(about * IdleBins.rates + c.rate)
         let block = unit * Own.width
         at.own = SIMD8(
             Int32(block + Own.idle + c.fine), Int32(block + Own.idleByEvidence + c.fine),
@@ -87,17 +95,19 @@ struct OccurrenceTables: Sendable {
             Int32(block + Own.vote + c.vote / OccurrenceContext.votes), Int32(block + Own.gapPair + c.gapPair))
         pending.cells = at
         let ownTrials = own.cells[Int(at.own[4])].x
-        pending.inputs = inputs(at)
+        pending.inputs = inputs(at, caller)
         pending.selected = SIMD8(
             0, Int32(unit % OccurrenceMixer.unitSets), Int32(c.coarse * 6 + c.experience),
             Int32(c.rate * 3 + min(2, counts.equal)), Int32(c.rank),
-            Int32(c.coarse * 8 + min(7, IdleBins.octave(Int(ownTrials)))), Int32(c.vote),
+            Int32(c.coarse * 8 + min(7, IdleBins.octave(Int(ownTrials)))),
+            caller == nil ? Int32(c.vote) : Int32(about * 3 + min(2, counts.equal)),
             Int32(c.periodStrength * 8 + c.periodBits))
         pending.last = Int32(c.coarse)
     }
 
     /// Reads the estimates along their parents: idle -> rate -> rank -> evidence -> the rest.
-    private func inputs(_ at: OccurrenceCells) -> Inputs {
+    /// Where callers are known, their three estimates take the place of the three that bring least.
+    private func inputs(_ at: OccurrenceCells, _ caller: Float?) -> Inputs {
         let byIdle = idle.estimate(Int(at.idle), parent: 0.05)
         let byRate = rate.estimate(Int(at.rate), parent: byIdle)
         let byRank = rank.estimate(Int(at.rank), parent: byRate)
@@ -117,12 +127,18 @@ struct OccurrenceTables: Sendable {
         x[6] = LogOdds.of(byEvidence)
         x[7] = LogOdds.of(ownEvidence)
         x[8] = LogOdds.of(level.estimate(Int(at.level), parent: byEvidence))
-        x[9] = LogOdds.of(byRate)
         x[10] = LogOdds.of(byVote)
         x[11] = LogOdds.of(own.estimate(Int(at.own[6]), parent: byVote, strength: 1.5))
-        x[12] = LogOdds.of(own.estimate(Int(at.own[7]), parent: byEvidence, strength: 1.5))
         x[13] = LogOdds.of(own.estimate(Int(at.own[5]), parent: byPeriod, strength: 1.5))
-        x[14] = LogOdds.of(own.estimate(Int(at.own[3]), parent: byHour, strength: 3))
+        if let caller {
+            x[9] = LogOdds.of(callerRate.estimate(Int(at.callerRate), parent: byRate))
+            x[12] = LogOdds.of(self.caller.estimate(Int(at.caller), parent: byEvidence))
+            x[14] = LogOdds.of(caller)
+        } else {
+            x[9] = LogOdds.of(byRate)
+            x[12] = LogOdds.of(own.estimate(Int(at.own[7]), parent: byEvidence, strength: 1.5))
+            x[14] = LogOdds.of(own.estimate(Int(at.own[3]), parent: byHour, strength: 3))
+        }
         x[15] = 0.3
         return x
     }
@@ -139,6 +155,8 @@ struct OccurrenceTables: Sendable {
         vote.learn(at.vote, hit)
         hour.learn(at.hour, hit)
         level.learn(at.level, hit)
+        caller.learn(at.caller, hit)
+        callerRate.learn(at.callerRate, hit)
         for table in 0..<8 { own.learn(at.own[table], hit) }
     }
 }
@@ -158,6 +176,6 @@ enum OccurrenceMixer {
                 1, unitSets, IdleBins.kc * 6, IdleBins.rates * 3, OccurrenceContext.ranks, IdleBins.kc * 8,
                 OccurrenceContext.votes * OccurrenceContext.votes, 56,
             ],
-            lastContexts: IdleBins.kc, rate: 0.04, lastRate: 0.002)
+            lastContexts: IdleBins.kc, rate: 0.03, lastRate: 0.001)
     }
 }

@@ -21,6 +21,9 @@ struct Pending: Sendable {
     var minute: Int32 = -1
     var last: Int32 = 0
     var logOdds: Float = 0
+    /// The same before the refinement.
+    var mixed: Float = 0
+    var place = Refinement.Place()
     var cells = OccurrenceCells()
     var inputs = Inputs.zero
     var selected = SIMD8<Int32>.zero

@@ -2,10 +2,11 @@ import WarmPool
 
 /// Hands a pool the forecasts of a minute model: at each full minute, for the minute that begins.
 struct MinuteFeed {
-    private var model: (_ minute: Int, _ active: ArraySlice<Int32>, _ logOdds: inout [Float]) -> Void
+    private var model: (Int, ArraySlice<Int32>, ArraySlice<UserCall>, inout [Float]) -> Void
     private var logOdds: [Float]
     private var seen: [Bool]
     private var active: [Int32] = []
+    private var calls: [UserCall] = []
     private var minute = 0
     /// Probabilities below this buy nothing at any price a node would pay.
     private static let floor: Float = -6
@@ -15,13 +16,14 @@ struct MinuteFeed {
 
     init(units: Int, _ forecaster: consuming some MinuteForecaster) {
         var forecaster = forecaster
-        model = { forecaster.step(minute: $0, active: $1, logOdds: &$2) }
+        model = { forecaster.step(minute: $0, active: $1, calls: $2, logOdds: &$3) }
         logOdds = [Float](repeating: LogOdds.unknown, count: units)
         seen = [Bool](repeating: false, count: units)
     }
 
-    /// A request for `unit` came in the running minute.
-    mutating func saw(_ unit: Int) {
+    /// A request for `unit` came in the running minute; `user`: whose, or -1.
+    mutating func saw(_ unit: Int, user: Int32) {
+        if user >= 0 { calls.append(UserCall(unit: Int32(unit), user: user)) }
         guard !seen[unit] else { return }
         seen[unit] = true
         active.append(Int32(unit))
@@ -30,9 +32,10 @@ struct MinuteFeed {
     /// Ends the running minute: what the model expects of the next.
     mutating func step() -> [Prediction] {
         active.sort()
-        model(minute, active[...], &logOdds)
+        model(minute, active[...], calls[...], &logOdds)
         for unit in active { seen[Int(unit)] = false }
         active.removeAll(keepingCapacity: true)
+        calls.removeAll(keepingCapacity: true)
         minute += 1
         let now = Instant(nanoseconds: Int64(minute) * 60_000_000_000)
         var predictions: [Prediction] = []

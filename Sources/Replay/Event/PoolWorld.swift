@@ -58,7 +58,7 @@ struct PoolWorld<Pool: PoolMachine & ~Copyable>: ~Copyable {
         for index in trace.units.indices { try tell(.functionRegistered(spec(of: index)), at: 0) }
         for (index, request) in trace.requests.enumerated() {
             try advance(to: request.arrival)
-            forecast?.saw(Int(request.unit))
+            forecast?.saw(Int(request.unit), user: request.user)
             try tell(
                 .requestArrived(
                     RequestID(UInt64(index)), function: FunctionID(UInt32(request.unit)),

@@ -31,7 +31,7 @@ package struct ForecastTape: Sendable {
         var logOdds = [Float](repeating: LogOdds.unknown, count: units)
         for minute in 0..<max(0, minutes - 1) {
             let active = trace.activeUnits[trace.minuteStart[minute]..<trace.minuteStart[minute + 1]]
-            forecaster.step(minute: minute, active: active, logOdds: &logOdds)
+            forecaster.step(minute: minute, active: active, calls: trace.calls(in: minute), logOdds: &logOdds)
             let base = (minute + 1) * units
             for unit in 0..<units { tape[base + unit] = Self.quantized(logOdds[unit]) }
             if minute % 64 == 0 { progress?(Double(minute) / Double(minutes)) }

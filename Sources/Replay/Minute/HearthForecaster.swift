@@ -27,10 +27,16 @@ package struct HearthForecaster: MinuteForecaster {
         return model.hazards(slot, from: origin + minute, count: count)
     }
 
-    package mutating func step(minute: Int, active: ArraySlice<Int32>, logOdds: inout [Float]) {
+    package mutating func step(
+        minute: Int, active: ArraySlice<Int32>, calls: ArraySlice<UserCall>, logOdds: inout [Float]
+    ) {
         for unit in active {
             isActive[Int(unit)] = true
             if slots[Int(unit)] == nil { slots[Int(unit)] = model.addUnit() }
+        }
+        for call in calls {
+            guard let slot = slots[Int(call.unit)] else { continue }
+            model.called(slot, by: UInt32(call.user), minute: origin + minute)
         }
         for unit in slots.indices {
             guard let slot = slots[unit] else { continue }

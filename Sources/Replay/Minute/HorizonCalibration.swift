@@ -19,7 +19,7 @@ enum HorizonCalibration {
         let stride = max(7, units * trace.minutes / samples) | 1
         for minute in 0..<max(0, trace.minutes - longest) {
             let active = trace.activeUnits[trace.minuteStart[minute]..<trace.minuteStart[minute + 1]]
-            forecaster.step(minute: minute, active: active, logOdds: &logOdds)
+            forecaster.step(minute: minute, active: active, calls: trace.calls(in: minute), logOdds: &logOdds)
             guard minute % stride == stride - 1 else { continue }
             for unit in 0..<units where logOdds[unit] != LogOdds.unknown {
                 let times = trace.units[unit].active

@@ -5,8 +5,20 @@ import Glibc
 /// The adapter to the agent's own models is `HearthForecaster`; `HazardForecaster` is a simple one to compare with.
 package protocol MinuteForecaster {
     /// Takes in minute `minute` and writes into `logOdds[unit]` how likely each unit is active in the next one.
-    /// Units never seen keep `LogOdds.unknown`.
-    mutating func step(minute: Int, active: ArraySlice<Int32>, logOdds: inout [Float])
+    /// Units never seen keep `LogOdds.unknown`. `calls`: who called whom in it, where the trace tells.
+    mutating func step(
+        minute: Int, active: ArraySlice<Int32>, calls: ArraySlice<UserCall>, logOdds: inout [Float])
+}
+
+/// A call of a unit by a known user.
+package struct UserCall: Sendable, Equatable {
+    package var unit: Int32
+    package var user: Int32
+
+    package init(unit: Int32, user: Int32) {
+        self.unit = unit
+        self.user = user
+    }
 }
 
 /// Natural log-odds of a probability.

@@ -12,6 +12,10 @@ package struct MinuteTrace: Sendable {
     /// Invocations of each entry of `activeUnits`.
     package let activeCounts: [Int32]
 
+    /// For minute m the calls by known users are `calls[callStart[m]..<callStart[m + 1]]`, in the order of their time.
+    private let callStart: [Int]
+    private let calls: [UserCall]
+
     package struct Unit: Sendable {
         package let id: String
         package let app: String
@@ -52,10 +56,30 @@ package struct MinuteTrace: Sendable {
                 fill[Int(entry.minute)] += 1
             }
         }
+        var callStart = [Int](repeating: 0, count: trace.minutes + 1)
+        var calls: [UserCall] = []
+        var minute = 0
+        for invocation in trace.invocations where invocation.user >= 0 {
+            let at = Int(invocation.startMs / 60_000)
+            while minute < min(at, trace.minutes) {
+                minute += 1
+                callStart[minute] = calls.count
+            }
+            calls.append(UserCall(unit: invocation.unit, user: invocation.user))
+        }
+        while minute < trace.minutes {
+            minute += 1
+            callStart[minute] = calls.count
+        }
+        self.callStart = callStart
+        self.calls = calls
         minuteStart = starts
         activeUnits = active
         activeCounts = counts
     }
+
+    /// The calls by known users in a minute.
+    func calls(in minute: Int) -> ArraySlice<UserCall> { calls[callStart[minute]..<callStart[minute + 1]] }
 
     package var activeMinuteCount: Int { activeUnits.count }
     /// Memory of all units together, MB: what "never unload" needs in the end.

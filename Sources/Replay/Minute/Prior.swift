@@ -13,7 +13,7 @@ package enum Prior {
         var logOdds = [Float](repeating: LogOdds.unknown, count: trace.units.count)
         for minute in 0..<trace.minutes {
             let active = trace.activeUnits[trace.minuteStart[minute]..<trace.minuteStart[minute + 1]]
-            forecaster.step(minute: minute, active: active, logOdds: &logOdds)
+            forecaster.step(minute: minute, active: active, calls: trace.calls(in: minute), logOdds: &logOdds)
             if minute % 64 == 0 { progress?(Double(minute) / Double(trace.minutes)) }
         }
         let bytes = forecaster.prior()

@@ -34,7 +34,9 @@ package struct HazardForecaster: MinuteForecaster {
         isActive = [Bool](repeating: false, count: units)
     }
 
-    package mutating func step(minute: Int, active: ArraySlice<Int32>, logOdds: inout [Float]) {
+    package mutating func step(
+        minute: Int, active: ArraySlice<Int32>, calls: ArraySlice<UserCall>, logOdds: inout [Float]
+    ) {
         for unit in active { isActive[Int(unit)] = true }
         for unit in idle.indices {
             let hit = isActive[unit]
