@@ -16,6 +16,12 @@ extension Agent {
         }
         response.memory.budgetBytes = UInt64(snapshot.memoryBudget)
         response.memory.usedBytes = UInt64(max(0, snapshot.charged))
+        for index in response.functions.indices {
+            guard let id = pool.identifiers[response.functions[index].function], let state = pool.policy.function(id)
+            else { continue }
+            response.functions[index].inFlight = UInt64(state.running)
+            response.functions[index].queued = UInt64(state.queued)
+        }
         response.gauges = Self.gauges(snapshot, target: pool.policy.configuration.threshold.target).map { name, value in
             var gauge = HearthGauge()
             gauge.name = name

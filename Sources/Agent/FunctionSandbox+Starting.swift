@@ -8,12 +8,10 @@ extension FunctionSandbox {
     func begin() {
         armStartTimer()
         do throws(AgentError) {
-            if let launch {
-                if let function {
-                    try spawnResident(try environment.command(for: function))
-                } else {
-                    try spawnResident(try environment.command(preloading: launch))
-                }
+            if let function, function.hasBootstrap {
+                try spawnResident(try environment.command(for: function))
+            } else if let launch {
+                try spawnResident(try environment.command(preloading: launch))
             }
         } catch {
             return failStart(error)
@@ -38,8 +36,8 @@ extension FunctionSandbox {
             } catch {
                 throw AgentError(error)
             }
-            if tier == .bare, let launch = environment.launch(of: function) {
-                self.launch = launch
+            if tier == .bare, function.hasBootstrap {
+                launch = environment.launch(of: function)
                 try spawnResident(try environment.command(for: function))
             }
         } catch {
@@ -104,6 +102,8 @@ extension FunctionSandbox {
     private func shelve() {
         tier = .bare
         guard target == .bare || isGreeted else { return }
+        // Nothing in it has anything to do until it is claimed, and a claim does not wait for its weight then.
+        sandbox.setBackground(false)
         reached(target)
     }
 

@@ -14,3 +14,8 @@ struct RuntimeLaunch: Hashable, Sendable {
     /// RLIMIT_NPROC.
     let processes: Int64
 }
+
+extension FunctionRecord {
+    /// It is served by a language runtime's bootstrap, which may run before the function is known.
+    var hasBootstrap: Bool { runtime == .python || runtime == .node }
+}

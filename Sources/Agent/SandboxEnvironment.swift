@@ -51,7 +51,7 @@ final class SandboxEnvironment {
 
     /// How the function's runtime is started; nil where the program is the function's own, so that nothing can run before it is known.
     func launch(of function: FunctionRecord) -> RuntimeLaunch? {
-        guard function.runtime == .python || function.runtime == .node,
+        guard function.hasBootstrap,
             let runtime = try? runtimes.runtime(function.runtime.rawValue)
         else { return nil }
         let needsMemory = runtime.memoryArgument != nil || !factory.cgroups.hasMemory
@@ -86,7 +86,7 @@ final class SandboxEnvironment {
     func command(for function: FunctionRecord) throws(AgentError) -> SpawnRequest {
         let directory = function.codeDigest.isEmpty ? "/tmp" : Self.codeDirectory
         if let launch = launch(of: function) { return try command(for: launch, directory: directory) }
-        if function.runtime == .python || function.runtime == .node {
+        if function.hasBootstrap {
             // Says which runtime is not installed.
             _ = try runtimes.runtime(function.runtime.rawValue)
         }

@@ -1,0 +1,79 @@
+import AgentTestSupport
+import Foundation
+import Glibc
+import HearthClient
+import Linux
+import Testing
+import Wire
+
+/// What the lower tiers do with cgroup v2 controllers, on a machine that has them: user-mode Linux (Tests/uml). All is slow there.
+@Suite(
+    .serialized, .enabled(if: getenv("HEARTH_UML") != nil, "skipped: runs in user-mode Linux (Tests/uml/run-tests.sh)"))
+@TestThread
+struct UMLTiers {
+    @Test func aPromotedSandboxHasItsFunctionsLimits() throws {
+        try withAgent("init_timeout: 60s\ndefault_timeout: 60s\nbare_pool: 1\nruntime_pool: 1\nfreeze_after: never") {
+            agent, client in
+            try client.put("kit", .python, files: PythonKit.files) {
+                $0.memoryBytes = 72 << 20
+                $0.cpus = 0.5
+            }
+            for tier in [HearthTier.runtime, .bare] {
+                try client.waitForIdle(1, tier)
+                let waiting = try #require(try client.idle(tier).first)
+                let group = try agent.group(of: waiting.id)
+                #expect(try read(group, "memory.max") == "\(128 << 20)")
+                // It has parked: there is nothing left for which it would be held back.
+                #expect(try read(group, "cpu.idle") == "0")
+            }
+            let waiting = try #require(try client.idle(.runtime).first)
+            let answer = try client.invoke("kit", "{\"do\":\"count\"}")
+            #expect(answer.startKind == .runtime && answer.sandboxID == waiting.id, "\(answer.summary)")
+            let group = try agent.group(of: waiting.id)
+            #expect(try read(group, "memory.max") == "\(72 << 20)")
+            #expect(try read(group, "cpu.max") == "50000 100000")
+            #expect(try read(group, "cpu.idle") == "0")
+            #expect(try read(group, "cpu.weight") == "100")
+            let full = try client.invoke("kit", "{\"do\":\"hold\",\"mib\":100}")
+            #expect(full.outcome == .outOfMemory, "\(full.summary)")
+        }
+    }
+
+    /// What an idle function's files take in the page cache goes back to the node, and the function serves on.
+    @Test func anIdleSandboxGivesItsMemoryBack() throws {
+        try withAgent("init_timeout: 60s\ndefault_timeout: 60s\nfreeze_after: 1s\nreclaim_after: 5s") {
+            agent, client in
+            let source = """
+                import glob, os
+                def handler(event, context):
+                    count = 0
+                    for name in sorted(glob.glob("/usr/lib/x86_64-linux-gnu/*.so.*"), key=os.path.getsize)[-20:]:
+                        with open(name, "rb") as file:
+                            while count < 24 << 20:
+                                block = file.read(1 << 16)
+                                if not block: break
+                                count += len(block)
+                    return count
+                """
+            try client.put("reader", .python, files: ["app.py": source]) { $0.memoryBytes = 128 << 20 }
+            let first = try client.invoke("reader")
+            #expect(first.outcome == .ok && (Int(first.text) ?? 0) >= 24 << 20, "\(first.summary)")
+            let group = try agent.group(of: first.sandboxID)
+            // Before the ladder gets as far as reclaiming; the invocation has just ended.
+            let held = try #require(Int(try read(group, "memory.current")))
+            #expect(held > 20 << 20, "the files were charged to another group")
+            try eventually("most of the files' pages are given back", within: 60) {
+                (Int(try read(group, "memory.current")) ?? held) < held - (12 << 20)
+            }
+            #expect(try client.listSandboxes(function: "reader").first?.state == "frozen")
+            let used = try client.gauge("pool.budget_used_ratio")
+            let again = try client.invoke("reader")
+            #expect(again.outcome == .ok && again.startKind == .warm, "\(again.summary)")
+            #expect(used > 0)
+        }
+    }
+
+    private func read(_ group: String, _ file: String) throws -> String {
+        try Files.readText(group + "/" + file).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
