@@ -138,7 +138,8 @@ let package = Package(
             name: "AgentTestSupport", dependencies: ["HearthClient", "Images", "Linux", "Wire"],
             path: "Tests/AgentTests/Support", swiftSettings: swift),
         .testTarget(
-            name: "AgentTests", dependencies: ["AgentTestSupport", "HearthClient", "Linux", "Wire", protobuf],
+            name: "AgentTests",
+            dependencies: ["AgentTestSupport", "HearthClient", "Linux", "NurseryABI", "Wire", protobuf],
             exclude: ["Support"], swiftSettings: swift),
         .testTarget(
             name: "HearthTests", dependencies: ["AgentTestSupport", "HearthClient", "Linux", "Wire"],

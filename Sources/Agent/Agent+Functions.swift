@@ -46,7 +46,9 @@ extension Agent {
                 var stored = wanted
                 // One counter for all functions: a function that is deleted and put again never meets its old sandboxes.
                 stored.generation = try registry.reserve("generation", count: 1) + 1
+                FaultPoint.reach(.treeStored)
                 try registry.put(stored)
+                FaultPoint.reach(.functionStored)
                 return .success(stored)
             } catch {
                 return .failure(error)

@@ -23,7 +23,7 @@ package final class Agent {
     private let bootID: String
     private let listener: SharedFD
     private var listenerSource: Reactor.Source?
-    private var sessions: [ObjectIdentifier: Session] = [:]
+    private(set) var sessions: [ObjectIdentifier: Session] = [:]
     var functions: [String: FunctionRecord] = [:]
     var statistics = Statistics()
     /// Sandboxes of Run requests; the pool knows nothing of them.
@@ -89,13 +89,10 @@ package final class Agent {
     }
 
     /// Takes connections from now on.
-    func open(_ records: [FunctionRecord]) throws(AgentError) {
-        for record in records {
-            functions[record.name] = record
-            pool.register(record)
-        }
+    func open(_ records: [FunctionRecord], _ kept: [KeptSandbox]) throws(AgentError) {
         pool.onRecord = { [weak self] record in self?.noted(record) }
         pool.onStartFailed = { [weak self] function, text in self?.journal.append("start", function: function, text) }
+        resume(records, kept)
         environment.factory.onNurseryLost = { [weak self] in self?.nurseryLost() }
         watchMemory()
         do throws(Errno) {
@@ -203,6 +200,8 @@ package final class Agent {
         journal.append(
             "invocation", function: invocation.function.name, sandbox: invocation.sandboxName,
             "\(result.outcome.rawValue) in \(invocation.times.wire.totalNs / 1000) us")
+        environment.restart.ended(invocation.entry)
+        FaultPoint.reach(.invocationEnded)
     }
 
     private func noted(_ record: Record) {
@@ -276,21 +275,35 @@ package final class Agent {
 
     /// Takes nothing new, finishes what runs (at most `grace` nanoseconds), ends every sandbox and the nursery.
     package func stop(grace: Int64 = 10_000_000_000) {
-        guard !isDraining else { return }
-        isDraining = true
-        listenerSource?.cancel()
-        try? Files.unlink(configuration.socket)
-        for session in sessions.values { session.goAway("the agent is stopping") }
+        // A nursery that is a service of its own goes on, and the sandboxes with it.
+        if configuration.nurserySocket != nil { return handOver(grace: grace) }
+        guard beginDraining("the agent is stopping") else { return }
         pool.onDrained = { [weak self] in self?.endSandboxes() }
         Reactor.shared.schedule(after: grace) { [weak self] in self?.endSandboxes() }
         pool.drain(keepSandboxes: false)
     }
 
+    /// Closes the door; false when that was done before.
+    func beginDraining(_ reason: String) -> Bool {
+        guard !isDraining else { return false }
+        isDraining = true
+        listenerSource?.cancel()
+        try? Files.unlink(configuration.socket)
+        for session in sessions.values { session.goAway(reason) }
+        return true
+    }
+
+    /// The last part of an end; false when it has begun before.
+    func beginEnding() -> Bool {
+        guard !isEnding else { return false }
+        isEnding = true
+        return true
+    }
+
     private var isEnding = false
 
     private func endSandboxes() {
-        guard !isEnding else { return }
-        isEnding = true
+        guard beginEnding() else { return }
         pool.endAll()
         for sandbox in runs.values { sandbox.kill() }
         waitForSandboxes(until: monotonicNow() + 5_000_000_000)
@@ -310,7 +323,7 @@ package final class Agent {
         nursery?.reap()
         // Both sockets are names in the file system and would outlive us.
         try? Files.unlink(configuration.socket)
-        try? Files.unlink(configuration.state + "/nursery.sock")
+        if configuration.nurserySocket == nil { try? Files.unlink(configuration.state + "/nursery.sock") }
         journal.flush()
         let cgroups = environment.factory.cgroups
         let end = onEnd

@@ -12,6 +12,9 @@ package struct AgentConfiguration: Sendable {
     /// The directory with `runtimes` and `seccomp`.
     package var share = ""
     package var nurseryExecutable = ""
+    /// The socket of a nursery that somebody else runs, a service of its own; nil: hearthd starts one, or goes on with the one
+    /// that its predecessor left.
+    package var nurserySocket: String?
     package var nodeName = ""
     /// A group to live in, relative to the cgroup v2 mount point; nil finds one.
     package var cgroupParent: String?
@@ -85,6 +88,7 @@ package struct AgentConfiguration: Sendable {
         case "cgroup_parent": cgroupParent = try setting.text()
         case "require_controllers": requireControllers = try setting.texts()
         case "nursery": nurseryExecutable = try setting.text()
+        case "nursery_socket": nurserySocket = try setting.text()
         case "nursery_linger": nurseryLinger = Int(try setting.duration() / 1_000_000_000)
         case "networks": networks = try setting.integer(0...64)
         case "max_connections": maximumConnections = try setting.integer(1...65536)

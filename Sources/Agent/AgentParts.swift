@@ -88,7 +88,10 @@ extension Agent {
         let runtimes = try RuntimeCatalog(directory: configuration.share + "/runtimes")
         let cgroups: CgroupTree
         do throws(SandboxError) {
-            cgroups = try CgroupTree(instance: instanceTag(state), parent: configuration.cgroupParent)
+            let service = try connectService(configuration)
+            cgroups = try CgroupTree(
+                instance: instanceTag(state), parent: configuration.cgroupParent ?? service?.home,
+                nursery: service?.process)
         } catch {
             throw AgentError(error)
         }
@@ -113,9 +116,9 @@ extension Agent {
                 metadata: ["function": "\(name)", "remedy": "put it again, or raise the limit that it passes"])
         }
         let connection: SharedFD
-        let nursery: StartedNurseryBox
+        let nursery: StartedNurseryBox?
         do throws(AgentError) {
-            (connection, nursery) = try startNursery(configuration, cgroups)
+            (connection, nursery) = try findNursery(configuration, cgroups, logger)
         } catch {
             cgroups.remove()
             throw error
@@ -126,12 +129,15 @@ extension Agent {
                     configuration: configuration, logger: logger, registry: registry, code: code, images: images,
                     stored: prepared, programs: programs, runtimes: runtimes, cgroups: cgroups, records: records,
                     listener: listener, connection: connection, nursery: nursery, firstInvocation: firstInvocation,
-                    firstSandbox: firstSandbox))
+                    firstSandbox: firstSandbox, restart: restartFile(state, logger)))
         } catch {
-            // Nothing of a start that failed is left: not the nursery, not its groups.
-            if let duplicate = try? connection.duplicate() { NurseryProcess.end(duplicate) }
-            await nursery.reap()
-            cgroups.remove()
+            // Nothing of a start that failed is left: not the nursery, not its groups. One that was there before has
+            // sandboxes of its own and stays.
+            if let nursery {
+                if let duplicate = try? connection.duplicate() { NurseryProcess.end(duplicate) }
+                await nursery.reap()
+                cgroups.remove()
+            }
             throw error
         }
     }
@@ -149,9 +155,10 @@ extension Agent {
         let records: [FunctionRecord]
         let listener: SharedFD
         let connection: SharedFD
-        let nursery: StartedNurseryBox
+        let nursery: StartedNurseryBox?
         let firstInvocation: UInt64
         let firstSandbox: UInt64
+        let restart: MappedFile?
     }
 
     /// The part on the loop: nursery client, images, agent.
@@ -166,7 +173,8 @@ extension Agent {
         let factory = SandboxFactory(nursery: client, cgroups: input.cgroups, firstID: input.firstSandbox)
         let environment = try SandboxEnvironment(
             factory: factory, limits: input.configuration.limits, runtimes: input.runtimes,
-            filter: input.programs.function, initFilter: input.programs.initial)
+            filter: input.programs.function, initFilter: input.programs.initial,
+            posture: posture(input.programs, input.runtimes), restart: RestartFile(input.restart))
         for image in input.stored {
             let result = await withCheckedContinuation { continuation in
                 factory.prepareImage(image.directory, host: image.kind == .host) { continuation.resume(returning: $0) }
@@ -184,7 +192,10 @@ extension Agent {
                 configuration: input.configuration, logger: input.logger, registry: input.registry, code: input.code,
                 images: input.images, environment: environment, listener: input.listener, nursery: input.nursery,
                 firstInvocation: input.firstInvocation))
-        try agent.open(input.records)
+        let kept = await withCheckedContinuation { continuation in
+            factory.adopt { continuation.resume(returning: $0) }
+        }
+        try agent.open(input.records, try kept.mapError { AgentError($0) }.get())
         return agent
     }
 
@@ -194,24 +205,5 @@ extension Agent {
         for byte in state.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         let text = String(hash, radix: 16)
         return String(repeating: "0", count: 16 - text.count) + text
-    }
-
-    nonisolated private static func startNursery(
-        _ configuration: AgentConfiguration, _ cgroups: CgroupTree
-    ) throws(AgentError) -> (SharedFD, StartedNurseryBox) {
-        let nursery = NurseryConfiguration(
-            executable: configuration.nurseryExecutable, socket: configuration.state + "/nursery.sock",
-            images: configuration.state + "/images", code: configuration.state + "/code",
-            runtimes: configuration.share + "/runtimes", linger: configuration.nurseryLinger,
-            networks: configuration.networks)
-        do throws(SandboxError) {
-            // Sandboxes of an agent that was killed: their functions' state is unknown here, so they end with their nursery.
-            if let old = NurseryProcess.connect(nursery) { NurseryProcess.end(old) }
-            for leaf in cgroups.leaves() { cgroups.sweep(leaf) }
-            let started = try NurseryProcess.start(nursery, cgroup: cgroups.nurseryDirectory)
-            return started.take { process, connection in (SharedFD(connection), StartedNurseryBox(process)) }
-        } catch {
-            throw AgentError(error)
-        }
     }
 }

@@ -30,6 +30,8 @@ final class FunctionChannel {
     private static let turnLimit = 4 << 20
 
     private let fd: OwnedFD
+    /// The number of its descriptor, for whoever keeps a copy.
+    var descriptor: Int32 { fd.rawValue }
     private let maximumBody: Int
     private var source: Reactor.Source?
     private var input: [UInt8] = []

@@ -65,7 +65,7 @@ extension FunctionSandbox {
         channel?.send(.initialize, body: Array(JSONValue.object(fields).text.utf8))
     }
 
-    private func channelEvent(_ event: FunctionChannel.Event) {
+    func channelEvent(_ event: FunctionChannel.Event) {
         switch event {
         case .message(let message): received(message)
         case .closed(let reason): channelClosed(reason)

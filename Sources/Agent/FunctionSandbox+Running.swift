@@ -14,7 +14,10 @@ extension FunctionSandbox {
         timer = Reactor.shared.schedule(at: invocation.times.started + invocation.timeout) { [weak self] in
             self?.timedOut(invocation)
         }
+        if !invocation.isWarmup { environment.restart.runs(invocation.entry, in: sandbox.id) }
+        if !invocation.isWarmup { FaultPoint.reach(.invocationNoted) }
         if runtime == .command { runCommand(invocation) } else { runResident(invocation) }
+        if !invocation.isWarmup { FaultPoint.reach(.invocationSent) }
     }
 
     /// The client does not want it any more: what runs is ended with everything around it.
@@ -93,7 +96,14 @@ extension FunctionSandbox {
         invocation.times.ended = lastUsed
         if invocation.isWarmup { return invocation.end(result) }
         served += 1
-        if reusable { state = .idle }
+        if reusable {
+            state = .idle
+            noteServed()
+            environment.restart.runs(invocation.entry, in: 0)
+        } else {
+            // Its end is a moment away, and a hearthd that is killed in that moment must not undo it.
+            environment.restart.forget(slot: sandbox.slot)
+        }
         // The answer first: the client is waiting for it, and whatever it asks next is read after this turn of the loop, when the
         // pool knows of the free sandbox.
         invocation.end(result)

@@ -21,6 +21,8 @@ extension FunctionSandbox {
 
     /// Binds a function to a sandbox that waits for one. From here on it is that function's alone.
     func promote(to function: FunctionRecord, background: Bool) {
+        // Half bound it is neither what it was nor what it will be: a hearthd that comes back must not take it.
+        environment.restart.forget(slot: sandbox.slot)
         self.function = function
         target = .ready
         state = .creating
@@ -61,6 +63,7 @@ extension FunctionSandbox {
                 do throws(SandboxError) {
                     self.bindCookie = try self.sandbox.bind(mount, at: SandboxEnvironment.codeDirectory)
                     self.codeArrived()
+                    FaultPoint.reach(.startSent)
                 } catch {
                     self.failStart(AgentError(error))
                 }
@@ -151,8 +154,14 @@ extension FunctionSandbox {
         timer = nil
         self.tier = tier
         state = .idle
-        if tier == .ready { functionReadyAt = monotonicNow() }
+        if tier == .ready {
+            functionReadyAt = monotonicNow()
+            FaultPoint.reach(.functionReady)
+        }
         owner.functionSandboxReady(self)
+        // After the request that waited has gone in: nobody waits for the nursery. It may have been bound or ended in that.
+        if self.tier == tier, state == .idle || state == .running { keep() }
+        FaultPoint.reach(.kept)
     }
 
     // MARK: Failing to start

@@ -52,6 +52,8 @@ final class FunctionSandbox {
     var sandboxReadyAt: Int64 = 0
     var functionReadyAt: Int64 = 0
     var sampledMemory: Int64 = 0
+    /// Checksum of the tag that the nursery was given last.
+    var keptTag: UInt64 = 0
 
     // The resident program, or the command that runs at the moment.
     var channel: FunctionChannel?
@@ -109,6 +111,39 @@ final class FunctionSandbox {
         begin()
     }
 
+    /// One that an earlier hearthd has made, and perhaps loaded and used.
+    init(
+        id: UInt64, base: SandboxBase, launch: RuntimeLaunch?, function: FunctionRecord?,
+        environment: SandboxEnvironment, owner: any FunctionSandboxOwner, adopting sandbox: Sandbox, tag: SandboxTag
+    ) {
+        self.id = id
+        self.base = base
+        self.launch = launch
+        self.function = function
+        self.environment = environment
+        self.owner = owner
+        self.sandbox = sandbox
+        tier = tag.tier
+        target = tag.tier
+        logs = LogBuffer(limit: environment.limits.maximumLog)
+        created = tag.created
+        startBegan = tag.created
+        lastUsed = tag.created
+        builtAt = tag.created
+        sandboxReadyAt = tag.created
+        program = tag.program == 0 ? nil : tag.program
+        isGreeted = tag.program != 0
+        if tag.tier == .ready {
+            functionReadyAt = tag.created
+            isBound = true
+            hasInitialized = true
+            isSealed = true
+        }
+        state = sandbox.isFrozen ? .frozen : .idle
+        sandbox.continueCookies(after: tag.program)
+        sandbox.onEvent = { [weak self] event in self?.handle(event) }
+    }
+
     /// The function's name, or what the sandbox is as long as it has none.
     var label: String { function?.name ?? "a sandbox of the image \(base.image)" }
 
@@ -121,6 +156,7 @@ final class FunctionSandbox {
         switch event {
         case .ready(let time):
             builtAt = time
+            FaultPoint.reach(.initReady)
             sandboxReadyAt = time
             proceed()
         case .bound(let cookie, let time):
@@ -173,6 +209,7 @@ final class FunctionSandbox {
         guard state != .ending else { return }
         state = .ending
         timer?.cancel()
+        environment.restart.forget(slot: sandbox.slot)
         sandbox.kill()
     }
 

@@ -100,6 +100,8 @@ final class Invocation {
     var times: InvocationTimes
     var startKind = HearthStartKind.unspecified
     var sandboxName = ""
+    /// Its place in the restart file; -1 for none.
+    var entry: Int32 = -1
     /// A piece of a streamed result; nil where the client wants it whole.
     var onChunk: (@LoopActor ([UInt8]) -> Void)?
     /// Output as it is written, with its channel (1 stdout, 2 stderr).

@@ -8,6 +8,8 @@ final class PipeReader {
     private static let rest: Int64 = 2_000_000
 
     private let fd: OwnedFD
+    /// The number of its descriptor, for whoever keeps a copy.
+    var descriptor: Int32 { fd.rawValue }
     private var source: Reactor.Source?
     private var sinceRest = 0
     private var handler: (@LoopActor (ArraySlice<UInt8>) -> Void)?

@@ -11,6 +11,7 @@ extension PoolDriver {
                 Self.rejected("'\(invocation.function.name)' was deleted meanwhile", hint: "register it again"))
         }
         waiting[invocation.id] = invocation
+        invocation.entry = environment.restart.accepted(invocation.id, function: invocation.function.name)
         handle(
             .requestArrived(
                 RequestID(invocation.id), function: id, user: .unknown,

@@ -43,6 +43,17 @@ struct RuntimeCatalog: Sendable {
         return runtime
     }
 
+    /// Of everything that a runtime's process is started with.
+    var digest: UInt64 {
+        var digest = Checksum()
+        for (name, runtime) in runtimes.sorted(by: { $0.key < $1.key }) {
+            digest.add(name)
+            for argument in runtime.argv(memory: 1 << 30) { digest.add(argument) }
+            for (key, value) in runtime.environment.sorted(by: { $0.key < $1.key }) { digest.add(key + "=" + value) }
+        }
+        return digest.value
+    }
+
     var names: [String] { runtimes.keys.sorted() }
 
     private static func read(_ path: String) throws(AgentError) -> Runtime {

@@ -15,12 +15,18 @@ final class SandboxEnvironment {
     let filter: SeccompProgram
     let initFilter: SeccompProgram?
     let null: SharedFD
+    let restart: RestartFile
+    /// What sandboxes are made with here: filters, interfaces, the runtimes' command lines. One that was made with something
+    /// else, by an older version of hearthd or with other profiles, is not taken over.
+    let posture: UInt64
     private var images: [String: UInt32] = [:]
 
     init(
         factory: SandboxFactory, limits: AgentLimits, runtimes: RuntimeCatalog, filter: SeccompProgram,
-        initFilter: SeccompProgram?
+        initFilter: SeccompProgram?, posture: UInt64, restart: RestartFile
     ) throws(AgentError) {
+        self.posture = posture
+        self.restart = restart
         self.factory = factory
         self.limits = limits
         self.runtimes = runtimes
@@ -37,6 +43,8 @@ final class SandboxEnvironment {
 
     func setImage(_ name: String, handle: UInt32?) { images[name] = handle }
     func hasImage(_ name: String) -> Bool { images[name] != nil }
+
+    func imageName(_ handle: UInt32) -> String? { images.first { $0.value == handle }?.key }
 
     func imageHandle(_ name: String) throws(AgentError) -> UInt32 {
         guard let handle = images[name] else { throw .imageNotFound(name) }

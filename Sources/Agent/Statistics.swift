@@ -20,6 +20,12 @@ struct Statistics {
         functions[invocation.function.name, default: PerFunction()].add(invocation.startKind, result.outcome, timing)
     }
 
+    /// An invocation that an earlier hearthd had accepted, and that had no end when it was killed.
+    mutating func recordLost(_ function: String, isKnown: Bool) {
+        outcomes[.agentRestarted, default: 0] += 1
+        if isKnown { functions[function, default: PerFunction()].outcomes[.agentRestarted, default: 0] += 1 }
+    }
+
     mutating func forget(_ function: String) {
         functions[function] = nil
     }

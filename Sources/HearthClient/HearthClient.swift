@@ -8,7 +8,9 @@ package import Wire
 /// Calls block until their response is there. A client is for one thread at a time (it is not `Sendable`); open one for each
 /// thread. Several invocations may be under way at once with `begin` and `finish`.
 public final class HearthClient {
-    let connection: Connection
+    var connection: Connection
+    /// Where it connected; nil for a socket that was handed over.
+    let path: String?
 
     /// Where the agent listens when nothing else is said.
     public static let defaultSocketPath = "/run/hearth/agent.sock"
@@ -17,15 +19,20 @@ public final class HearthClient {
     /// - Parameter socketPath: nil stands for the environment variable `HEARTH_SOCKET`, and without that the default path.
     public convenience init(socketPath: String? = nil) throws(HearthClientError) {
         let path = socketPath ?? Self.environmentSocketPath ?? Self.defaultSocketPath
-        try self.init(socket: Self.connect(path))
+        try self.init(connection: Connection(socket: Self.connect(path)), path: path)
+    }
+
+    private init(connection: Connection, path: String?) {
+        self.connection = connection
+        self.path = path
     }
 
     /// Takes over a connected stream socket in blocking mode.
-    package init(socket: consuming OwnedFD) throws(HearthClientError) {
-        connection = try Connection(socket: socket)
+    package convenience init(socket: consuming OwnedFD) throws(HearthClientError) {
+        self.init(connection: try Connection(socket: socket), path: nil)
     }
 
-    private static func connect(_ path: String) throws(HearthClientError) -> OwnedFD {
+    static func connect(_ path: String) throws(HearthClientError) -> OwnedFD {
         do throws(Errno) {
             let socket = try UnixSocket.connect(path: path, kind: .stream)
             try socket.setNonblocking(false)

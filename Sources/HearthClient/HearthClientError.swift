@@ -45,6 +45,17 @@ public enum HearthClientError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The outcome of an invocation that ended in this error: `agentRestarted` where its answer is unknown, since the connection
+    /// ended before it. It may have been carried out, in part or whole; `HearthClient.reconnect` finds the agent again, and
+    /// the agent's statistics and journal count what ran when it ended. Nil where the agent did not take the invocation.
+    public var outcome: HearthOutcome? {
+        switch self {
+        case .disconnected: .agentRestarted
+        case .transport(.brokenPipe), .transport(.connectionReset): .agentRestarted
+        default: nil
+        }
+    }
+
     /// The agent's code where it answered with an error.
     public var code: HearthErrorCode? {
         if case .agent(let error) = self { error.code } else { nil }

@@ -156,6 +156,7 @@ package final class CodeStore: Sendable {
         // What is there under this name is on disk already.
         if !Files.exists(path(of: digest)) { try builder.synchronize() }
         let result = CodeTree(digest: digest, bytes: builder.manifest.bytes, entries: builder.manifest.nodes.count)
+        FaultPoint.reach(.treeUnpacked)
         try naming.withLock { (_) throws(ImageError) in try name(staging, result) }
         return result
     }

@@ -19,7 +19,9 @@ package final class CgroupTree: Sendable {
     /// - Parameters:
     ///   - instance: tells agents on one machine apart.
     ///   - parent: a group to live in, relative to the mount point; nil finds one.
-    package init(instance: String, parent: String? = nil) throws(SandboxError) {
+    ///   - process: a nursery that is a service of its own: the group is that service's, and the nursery is what moves to a
+    ///     leaf in it.
+    package init(instance: String, parent: String? = nil, nursery process: Int32? = nil) throws(SandboxError) {
         let step = "setting up"
         do throws(Errno) {
             guard let mount = try Cgroup.mountPoint() else { throw Errno.noDevice }
@@ -32,13 +34,14 @@ package final class CgroupTree: Sendable {
             let agent = try root.child("agent")
             let wanted: Set<String> = ["cpu", "memory", "pids", "io"]
             let available = Set(try base.availableControllers()).intersection(wanted)
+            nursery = try root.child("nursery")
+            if let process { try nursery.write(String(process), to: "cgroup.procs") }
             if !available.isEmpty {
-                if home != "/" { try agent.write("0", to: "cgroup.procs") }
+                if home != "/", process == nil { try agent.write("0", to: "cgroup.procs") }
                 Self.enable(available, in: base)
                 Self.enable(available, in: root)
             }
             _ = consume agent
-            nursery = try root.child("nursery")
             sandboxes = try root.child("sandboxes")
             Self.enable(available, in: sandboxes)
             let enabled = try sandboxes.read("cgroup.subtree_control")
@@ -70,6 +73,20 @@ package final class CgroupTree: Sendable {
     package func leaves() -> [String] {
         guard let names = try? Files.list(sandboxes.path) else { return [] }
         return names.filter { $0.hasPrefix("g") && !$0.contains(".") }
+    }
+
+    /// Ends a nursery that does not answer any more, and every sandbox by that (PDEATHSIG).
+    package func killNursery() {
+        // Not by cgroup.kill: a group that was ever killed kills whatever is born into it later (CLONE_INTO_CGROUP compares the
+        // count of kills with that of the parent's group, kernel 6.18), and the next nursery is to be born here.
+        for line in ((try? nursery.read("cgroup.procs")) ?? "").split(separator: "\n") {
+            guard let pid = Int32(line), let process = try? Linux.Process(opening: pid) else { continue }
+            try? process.signal(SIGKILL)
+        }
+        for _ in 0..<400 {
+            if (try? nursery.isPopulated()) != true { break }
+            usleep(5000)
+        }
     }
 
     /// Kills and removes a leaf that nobody owns any more.

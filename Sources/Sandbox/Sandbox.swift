@@ -30,9 +30,9 @@ package final class Sandbox {
 
     private let control: OwnedFD
     let cgroup: Cgroup
-    private unowned let factory: SandboxFactory
+    unowned let factory: SandboxFactory
     private var source: Reactor.Source?
-    private var nextCookie: UInt32 = 1
+    var nextCookie: UInt32 = 1
     private var failure: SandboxError?
 
     init(
@@ -49,6 +49,15 @@ package final class Sandbox {
         self.cgroup = cgroup
         self.factory = factory
         source = try Reactor.shared.watch(fd) { [weak self] _ in self?.receive() }
+    }
+
+    /// It was ready long before: an earlier hearthd saw that.
+    func markAdopted(pid: Int32, isFrozen: Bool) {
+        self.pid = pid
+        self.isFrozen = isFrozen
+        // Perhaps: the first claim makes sure of its usual share of the CPU.
+        isBackground = true
+        state = .ready
     }
 
     // MARK: Requests

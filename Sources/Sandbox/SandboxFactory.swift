@@ -6,9 +6,11 @@ import NurseryABI
 @LoopActor
 package final class SandboxFactory {
     package let cgroups: CgroupTree
-    private let nursery: NurseryClient
-    private var slots = SlotAllocator()
-    private var alive: [UInt64: Sandbox] = [:]
+    let nursery: NurseryClient
+    var slots = SlotAllocator()
+    var alive: [UInt64: Sandbox] = [:]
+    /// Sandboxes of an earlier hearthd that could not be taken over, until the nursery reports their end: their slots.
+    var strays: [UInt64: UInt32] = [:]
     private var lastID: UInt64
     private var lastGroup: UInt64
     private var spareGroups: [SpareGroup] = []
@@ -74,6 +76,7 @@ package final class SandboxFactory {
             let path = cgroup.path
             do throws(SandboxError) {
                 try cgroups.limit(cgroup, to: spec.limits)
+                FaultPoint.reach(.groupMade)
                 let sandbox = try begin(lastID, slot, "s\(lastID)", spec, cgroup)
                 refillSoon()
                 return sandbox
@@ -111,11 +114,15 @@ package final class SandboxFactory {
         }
     }
 
+    var spareGroupNames: [String] { spareGroups.map(\.name) }
+
     /// A group that has no sandbox yet; a class, since arrays do not hold types that cannot be copied.
     private final class SpareGroup {
         private var group: Cgroup?
+        let name: String
 
         init(_ group: consuming Cgroup) {
+            name = group.path.split(separator: "/").last.map(String.init) ?? ""
             self.group = consume group
         }
 
@@ -138,6 +145,8 @@ package final class SandboxFactory {
         request.shm_bytes = UInt64(clamping: spec.limits.shmBytes)
         request.capabilities = spec.capabilities.mask
         request.flags = spec.terminals ? HN_CREATE_DEVPTS.rawValue : 0
+        request.fault = FaultPoint.creationStep
+        if request.fault != 0 { request.flags |= HN_CREATE_TEST_FAULT.rawValue }
         try FixedText.store(spec.hostname, in: &request.hostname, what: "host name")
         let group = cgroup.directory.rawValue
         do throws(Errno) {
@@ -148,6 +157,7 @@ package final class SandboxFactory {
                 id: id, slot: slot, name: name, spec: spec, control: OwnedFD(owning: ends.first), cgroup: cgroup,
                 factory: self)
             alive[id] = sandbox
+            FaultPoint.reach(.socketsMade)
             nursery.send(request, descriptors: [inside.rawValue, ends.first, group]) {
                 [weak self, weak sandbox] result in
                 guard let self, let sandbox else { return }
@@ -159,6 +169,7 @@ package final class SandboxFactory {
                     if self.alive[id] != nil { sandbox.birthFailed(error) }
                 }
             }
+            FaultPoint.reach(.creationSent)
             return sandbox
         } catch {
             throw .failed(error, at: .request)
@@ -174,6 +185,10 @@ package final class SandboxFactory {
     }
 
     private func exited(_ reply: hn_reply) {
+        if strays[reply.sandbox] == reply.slot {
+            strays[reply.sandbox] = nil
+            return slots.give(back: reply.slot)
+        }
         guard let sandbox = alive[reply.sandbox], sandbox.slot == reply.slot else { return }
         sandbox.finish(user: reply.user_us, system: reply.system_us)
     }

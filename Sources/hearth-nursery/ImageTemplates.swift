@@ -4,6 +4,8 @@ import NurseryABI
 /// Images made ready once: a tree of read-only mounts under /templates/N, cloned whole for each sandbox.
 struct ImageTemplates {
     private(set) var count: UInt32 = 0
+    /// Of each template, the directory it was made of: a hearthd that comes back asks for the same images again.
+    private var identities = InlineArray<32, UInt64>(repeating: 0)
     /// A copy of the image used last, made while nobody waited; -1 for none.
     private var spare: Int32 = -1
     private var spareImage: UInt32 = 0
@@ -37,7 +39,6 @@ struct ImageTemplates {
     /// without following a link and without leaving the image: a /dev or /proc that is a symbolic link is refused
     /// (CVE-2019-19921, CVE-2023-27561, CVE-2024-45310).
     mutating func prepare(name: UnsafePointer<CChar>, length: Int, host: Bool) throws(Failure) -> UInt32 {
-        guard count < UInt32(HN_MAX_IMAGES.rawValue) else { throw Failure(CN_ENOSPC, HN_STAGE_TABLE) }
         var source = ShortText()
         source.append("/images/")
         source.append(text: name, length: length)
@@ -51,6 +52,10 @@ struct ImageTemplates {
                     cn_openat2(images.raw, name + 8, flags, CN_RESOLVE_STRICT),
                     HN_STAGE_TREE)
             })
+        // Mounted, so no other directory has its number. With another /usr on it, it is another image.
+        let identity = cn_identity(directory.raw) ^ (host ? 1 : 0)
+        for index in 0..<Int(count) where identities[index] == identity { return UInt32(index) }
+        guard count < UInt32(HN_MAX_IMAGES.rawValue) else { throw Failure(CN_ENOSPC, HN_STAGE_TABLE) }
         var place = ShortText()
         place.append("/templates/")
         place.append(UInt64(count))
@@ -65,6 +70,7 @@ struct ImageTemplates {
             _ = try? place.withPath { (place) throws(Failure) in cn_detach(place) }
             throw error
         }
+        identities[Int(count)] = identity
         count += 1
         return count - 1
     }

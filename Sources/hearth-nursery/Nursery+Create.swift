@@ -9,7 +9,9 @@ extension Nursery {
         guard sandboxes.isFree(request.slot) else { throw Failure(CN_EEXIST, HN_STAGE_TABLE) }
 
         let root = try images.take(request.image)
+        Fault.reach(HN_FAULT_IMAGE, plan, self)
         try networks.enter()
+        Fault.reach(HN_FAULT_NETWORK, plan, self)
 
         // The child shares this descriptor table (CLONE_FILES) and leaves it with CLOSE_RANGE_UNSHARE, which copies only
         // the few low descriptors it keeps: with 2,000 sandboxes a full copy would be 6,000 references taken and dropped.
@@ -22,6 +24,7 @@ extension Nursery {
             _ = cn_dup3(ownPidfd.raw, Self.childRoot, 0)
         }
 
+        Fault.reach(HN_FAULT_PLACES, plan, self)
         births &+= 1
         let generation = births
         var pidfd: Int32 = -1
@@ -30,6 +33,7 @@ extension Nursery {
         arguments.exit_signal = UInt64(CN_SIGCHLD)
         arguments.cgroup = UInt64(UInt32(bitPattern: fds.raw(2)))
         try mounts.enterNest()
+        Fault.reach(HN_FAULT_NEST, plan, self)
         let pid = withUnsafeMutablePointer(to: &pidfd) {
             arguments.pidfd = UInt64(UInt(bitPattern: $0))
             return cn_clone3(&arguments)
@@ -41,11 +45,14 @@ extension Nursery {
         }
         let handle = FD(pidfd)
         let cloned = cn_now()
+        Fault.reach(HN_FAULT_CLONED, plan, self)
         do throws(Failure) {
             // The child needs its ids next, so they come first; everything else can wait. The nest has a /proc too.
             try writeIDMaps(pid: Int32(pid), firstID: plan.firstID)
+            Fault.reach(HN_FAULT_MAPPED, plan, self)
             gate.open(generation)
             try mounts.enterLibrary()
+            Fault.reach(HN_FAULT_LIBRARY, plan, self)
             let high = FD(try check(cn_dup_above(handle.raw, Self.firstFree), HN_STAGE_TABLE))
             var slot = Slot()
             slot.sandbox = request.sandbox
@@ -57,6 +64,7 @@ extension Nursery {
             let registered = high.raw
             slot.pidfd = high.release()
             sandboxes.insert(slot, at: request.slot)
+            Fault.reach(HN_FAULT_LISTED, plan, self)
             try check(cn_epoll_add(epoll.raw, registered, Self.firstSlotToken + UInt64(request.slot)), HN_STAGE_TABLE)
         } catch {
             try? mounts.enterLibrary()
@@ -64,6 +72,7 @@ extension Nursery {
             throw error
         }
 
+        Fault.reach(HN_FAULT_WATCHED, plan, self)
         var reply = Reply.make(HN_CREATE, cookie: request.cookie)
         reply.sandbox = request.sandbox
         reply.slot = request.slot
@@ -118,11 +127,13 @@ struct BirthPlan {
     let capabilities: UInt64
     let devpts: Bool
     let hostname: ShortText
+    /// The step to stop at; 0 for none.
+    let fault: UInt32
 
     init(_ request: hn_request) throws(Failure) {
         let bad = Failure(CN_EINVAL, HN_STAGE_REQUEST)
         guard request.slot < UInt32(HN_MAX_SANDBOXES.rawValue), request.sandbox != 0,
-            request.flags & ~HN_CREATE_DEVPTS.rawValue == 0,
+            request.flags & ~(HN_CREATE_DEVPTS.rawValue | Fault.flag) == 0,
             request.tmp_bytes <= 1 << 46, request.shm_bytes <= 1 << 46, request.capabilities >> 41 == 0
         else { throw bad }
         firstID = UInt32(HN_FIRST_ID) + request.slot * UInt32(HN_ID_RANGE.rawValue)
@@ -145,5 +156,6 @@ struct BirthPlan {
             }
         }
         hostname = name
+        fault = request.fault
     }
 }

@@ -14,7 +14,7 @@ extension Nursery {
         let received = cn_now()
         var fds = Arrived(packet)
         guard packet.length == MemoryLayout<hn_request>.size, request.magic == UInt32(HN_MAGIC),
-            request.version == UInt16(HN_VERSION), request.reserved == 0
+            request.version == UInt16(HN_VERSION), Fault.isAllowed(request)
         else {
             refuse(request, Failure(CN_EPROTO, HN_STAGE_REQUEST))
             return true

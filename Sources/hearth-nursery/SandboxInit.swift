@@ -11,6 +11,7 @@ enum SandboxInit {
     static func run(_ plan: BirthPlan, gate: borrowing BirthGate, generation: UInt32) -> Never {
         do throws(Failure) {
             let signals = try prepare(plan, gate: gate, generation: generation)
+            Fault.reach(HN_FAULT_SIGNALS, plan)
             var server = InitServer(signals: signals, capabilities: plan.capabilities)
             server.run()
         } catch {
@@ -24,25 +25,31 @@ enum SandboxInit {
     ) throws(Failure) -> Int32 {
         // 1. Die with the nursery. Armed before anything can block; the credentials' change below clears it again.
         try check(cn_prctl(PR_SET_PDEATHSIG, UInt(CN_SIGKILL)), HN_STAGE_PARENT)
+        Fault.reach(HN_FAULT_ARMED, plan)
 
         // 2. Our own descriptor table, holding only 0-2, the listener and the three made for us: no other sandbox's socket
         //    is ever visible here (CVE-2024-21626 was such a leak).
         try check(
             cn_close_range(UInt32(Nursery.childParent) + 1, ~0, CN_CLOSE_RANGE_UNSHARE), HN_STAGE_DESCRIPTORS)
         _ = cn_close(Nursery.listener)
+        Fault.reach(HN_FAULT_DESCRIPTORS, plan)
         gate.separated(generation)
 
         // 3. A session of our own: no controlling terminal to push characters into (TIOCSTI, CVE-2017-5226).
         _ = cn_setsid()
+        Fault.reach(HN_FAULT_SESSION, plan)
 
         // 4. The cgroup namespace only now: clone3 makes namespaces before it enters the group, so CLONE_NEWCGROUP there
         //    would show the nursery's group as the root.
         try check(cn_unshare(CN_CLONE_NEWCGROUP), HN_STAGE_CGROUP_NAMESPACE)
+        Fault.reach(HN_FAULT_CGROUP, plan)
 
         // 5. The image becomes visible. Until the ids are mapped nothing is created in it.
         let root = Nursery.childRoot
         try check(cn_move_mount(root, CN_AT_FDCWD, path("/new")), HN_STAGE_ROOT)
+        Fault.reach(HN_FAULT_ROOT, plan)
         try mountProc(root)
+        Fault.reach(HN_FAULT_PROC, plan)
 
         // 6. The ids are mapped: become root of this user namespace, which is an ordinary, otherwise unused uid outside.
         //    Supplementary groups first, while CAP_SETGID is certain (CVE-2018-15664-class: parents' groups that persist).
@@ -53,6 +60,7 @@ enum SandboxInit {
         try check(cn_setgroups_none(), HN_STAGE_CREDENTIALS)
         try check(cn_setresgid(0), HN_STAGE_CREDENTIALS)
         try check(cn_setresuid(0), HN_STAGE_CREDENTIALS)
+        Fault.reach(HN_FAULT_CREDENTIALS, plan)
         // 7. Changing ids cleared PDEATHSIG and may have set us dumpable by other rules: again, and then look whether the
         //    nursery died in between.
         try check(cn_prctl(PR_SET_PDEATHSIG, UInt(CN_SIGKILL)), HN_STAGE_PARENT)
@@ -60,16 +68,19 @@ enum SandboxInit {
         var parent = cn_pollfd(fd: Nursery.childParent, events: Int16(CN_EPOLLIN), revents: 0)
         if cn_poll(&parent, 1, 0) != 0 { throw Failure(CN_ESRCH, HN_STAGE_PARENT) }
         _ = cn_close(Nursery.childParent)
+        Fault.reach(HN_FAULT_REARMED, plan)
 
         // 8. Writable places, of bounded size, owned by our root.
         try mountScratch(root, path("tmp"), bytes: plan.tmpBytes, inodes: UInt64(plan.tmpInodes), HN_STAGE_TMP)
         try mountScratch(root, path("dev/shm"), bytes: plan.shmBytes, inodes: 1024, HN_STAGE_SHM)
         if plan.devpts { try mountDevpts(root) }
+        Fault.reach(HN_FAULT_SCRATCH, plan)
 
         // 9. The old root goes: a chroot alone would leave the host's procfs reachable.
         try check(cn_fchdir(root), HN_STAGE_PIVOT)
         _ = cn_close(root)
         try MountNamespaces.pivotHere()
+        Fault.reach(HN_FAULT_PIVOT, plan)
 
         // 10. A name, and a keyring of our own: the nursery's may hold keys that belong to others.
         let length = plan.hostname.count
@@ -82,10 +93,12 @@ enum SandboxInit {
         // EDQUOT or no CONFIG_KEYS: without keys of its own there is nothing to leak either, since keyctl is denied below.
         if keyring < 0, keyring != -Int(CN_ENOSYS) { try check(keyring, HN_STAGE_KEYRING) }
 
+        Fault.reach(HN_FAULT_KEYRING, plan)
         // 11. What children may ever have: the bounding set, and securebits that stop root's ids from granting anything.
         try Capabilities.limit(to: plan.capabilities)
         try check(cn_prctl(PR_SET_NO_NEW_PRIVS, 1), HN_STAGE_CAPABILITIES)
         try Capabilities.keepForService(plan.capabilities)
+        Fault.reach(HN_FAULT_CAPABILITIES, plan)
 
         return try check(cn_child_signals(), HN_STAGE_SIGNALS)
     }

@@ -58,11 +58,17 @@ struct InvokeCommand: ParsableCommand {
             request.streamResult = true
             var result: [UInt8] = []
             // The descriptor is lent by number: its owner must outlive the call.
-            let response = try withExtendedLifetime(file) {
-                try client.invoke(request, payload: upload) { channel, bytes in
-                    if channel == .result { result.append(contentsOf: bytes) }
-                    return .more
+            let response: HearthInvokeResponse
+            do throws(HearthClientError) {
+                response = try withExtendedLifetime(file) { () throws(HearthClientError) in
+                    try client.invoke(request, payload: upload) { channel, bytes in
+                        if channel == .result { result.append(contentsOf: bytes) }
+                        return .more
+                    }
                 }
+            } catch {
+                guard let outcome = error.outcome else { throw error }
+                throw Failure("\(Words.outcome(outcome)): \(error)", status: ExitStatus.of(outcome))
             }
             if json { printJSON(response, result) } else { printPlain(response, result) }
             let status = ExitStatus.of(response.outcome)

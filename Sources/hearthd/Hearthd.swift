@@ -12,7 +12,10 @@ struct Hearthd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hearthd",
         abstract: "The Hearth node agent: runs functions in sandboxes that are ready before the request.",
-        discussion: "Flags win over the configuration file. Stops on SIGTERM or SIGINT when what runs has finished.")
+        discussion: """
+            Flags win over the configuration file. Stops on SIGTERM or SIGINT when what runs has finished; on SIGUSR2 too, but \
+            leaves the warm sandboxes to the next hearthd.
+            """)
 
     @Option(name: .long, help: "YAML configuration file.")
     var config: String?
@@ -76,7 +79,7 @@ struct Hearthd: ParsableCommand {
     private static func untilEnd(_ agent: Agent) async -> String? {
         await withCheckedContinuation { continuation in
             agent.onEnd = { continuation.resume(returning: $0) }
-            SignalSource.watch { agent.stop() }
+            SignalSource.watch(stop: { agent.stop() }, handOver: { agent.handOver() })
             ServiceManager.notifyReady()
         }
     }

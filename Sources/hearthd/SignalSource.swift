@@ -2,9 +2,9 @@ import CLinux
 import Glibc
 import Linux
 
-/// SIGTERM and SIGINT as a readable descriptor on the loop (signalfd(2)).
+/// SIGTERM, SIGINT and SIGUSR2 as a readable descriptor on the loop (signalfd(2)).
 enum SignalSource {
-    private static let signals: [Int32] = [SIGTERM, SIGINT, SIGHUP]
+    private static let signals: [Int32] = [SIGTERM, SIGINT, SIGHUP, SIGUSR2]
 
     static func block() {
         clx_ignore_sigpipe()
@@ -12,14 +12,15 @@ enum SignalSource {
     }
 
     @LoopActor
-    static func watch(_ action: @escaping @LoopActor () -> Void) {
+    static func watch(stop: @escaping @LoopActor () -> Void, handOver: @escaping @LoopActor () -> Void) {
         let raw = clx_signalfd(signals, Int32(signals.count))
         guard raw >= 0 else { return }
         // As long as the process: the descriptor is never closed and the source never cancelled.
         _ = try? Reactor.shared.watch(raw) { _ in
             let signal = clx_signalfd_read(raw)
             // A closed terminal is no reason to end a daemon.
-            if signal == SIGTERM || signal == SIGINT { action() }
+            if signal == SIGTERM || signal == SIGINT { stop() }
+            if signal == SIGUSR2 { handOver() }
         }
     }
 }

@@ -28,38 +28,6 @@ extension AgentTests {
             }
         }
 
-        @Test func hearthdIsKilled() throws {
-            let scratch = try ScratchDirectory()
-            let first = try TestAgent(configuration: "nursery_linger: 2s", scratch: scratch)
-            let client = try first.client()
-            try client.put("kit", .python, files: PythonKit.files) { $0.maxConcurrency = 4 }
-            try client.put("shell", .command) { $0.argv = ["/bin/echo", "still here"] }
-            let digest = try client.getFunction("kit").codeDigest
-            let callers = load(first)
-            try eventually("four sandboxes run") { try first.populatedGroups().count >= 4 }
-            let processes = TestAgent.processes(below: first.cgroup)
-            try first.signal(SIGKILL)
-            #expect(try first.waitForEnd() == .signal(SIGKILL))
-            for caller in callers { _ = try caller.join() }
-
-            // The next start on the same state ends what is left, and knows the functions.
-            let second = try TestAgent(configuration: "", scratch: scratch)
-            let alive = processes.filter { TestAgent.isAlive($0) && $0 != second.nursery }
-            #expect(alive.isEmpty, "of the killed agent there are still \(alive)")
-            #expect(second.cgroup == first.cgroup)
-            let populated = try second.populatedGroups()
-            #expect(populated.isEmpty)
-            let again = try second.client()
-            #expect(try again.listFunctions().map(\.spec.name) == ["kit", "shell"])
-            #expect(try again.getFunction("kit").codeDigest == digest)
-            let kit = try again.invoke("kit", "{\"do\":\"count\"}")
-            #expect(kit.text == "1", "\(kit.summary)")
-            #expect(kit.startKind == .cold)
-            #expect(try again.invoke("shell").text == "still here\n")
-            let problems = second.stop()
-            #expect(problems.isEmpty, "\(problems)")
-        }
-
         /// Without a next start the nursery ends by itself, and every sandbox with it.
         @Test func theNurseryEndsAloneAfterItsLinger() throws {
             let agent = try TestAgent(configuration: "nursery_linger: 1s")

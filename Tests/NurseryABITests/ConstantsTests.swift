@@ -15,7 +15,7 @@ import Testing
         ]
         #expect(operations.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8, 64])
         #expect(HN_IMAGE_DIRECTORY.rawValue == 0 && HN_IMAGE_HOST.rawValue == 1)
-        #expect(HN_CREATE_DEVPTS.rawValue == 1 && HN_CREATE_TEST_EXIT.rawValue == 2)
+        #expect(HN_CREATE_DEVPTS.rawValue == 1 && HN_CREATE_TEST_FAULT.rawValue == 2)
     }
 
     @Test func operationsOfPID1() {

@@ -21,7 +21,7 @@ import Testing
         #expect(MemoryLayout<hn_request>.offset(of: \.flags) == 56)
         #expect(MemoryLayout<hn_request>.offset(of: \.tmp_inodes) == 60)
         #expect(MemoryLayout<hn_request>.offset(of: \.image_kind) == 64)
-        #expect(MemoryLayout<hn_request>.offset(of: \.reserved) == 68)
+        #expect(MemoryLayout<hn_request>.offset(of: \.fault) == 68)
         #expect(MemoryLayout<hn_request>.offset(of: \.name) == 72)
         #expect(MemoryLayout<hn_request>.offset(of: \.hostname) == 144)
         #expect(MemoryLayout<hn_request>.offset(of: \.tag) == 208)

@@ -39,7 +39,7 @@ extension SandboxTests {
                 request.version = 2
                 #expect(try refusal(nursery, request) == "EPROTO checking the request")
                 request = NurseryClient.request(HN_HELLO)
-                request.reserved = 1
+                request.fault = 1
                 #expect(try refusal(nursery, request) == "EPROTO checking the request")
                 for op: UInt16 in [0, 9, 63, 64, 65, 0xffff] {
                     request = NurseryClient.request(HN_HELLO)

@@ -1,6 +1,7 @@
 // What the nursery needs of the kernel, as plain functions and constants that Swift can import. No C library.
 #pragma once
 #include "cn_syscall.h"
+#include <asm/stat.h>
 #include <linux/capability.h>
 #include <linux/fcntl.h>
 #include <linux/mount.h>
@@ -23,6 +24,12 @@ static inline long cn_openat(int dir, cn_path path, int flags, int mode) {
 static inline long cn_openat2(int dir, cn_path path, uint64_t flags, uint64_t resolve) {
     struct open_how how = {.flags = flags | O_CLOEXEC, .mode = 0, .resolve = resolve};
     return cn_call4(__NR_openat2, dir, (long)path, (long)&how, sizeof how);
+}
+// What tells a directory from any other as long as it is open or mounted: its device and inode in one word. 0 on failure.
+static inline uint64_t cn_identity(int fd) {
+    struct stat status;
+    if (cn_call2(__NR_fstat, fd, (long)&status) < 0) return 0;
+    return (uint64_t)status.st_ino * 0x9e3779b97f4a7c15u ^ (uint64_t)status.st_dev;
 }
 static inline long cn_dup3(int from, int to, int flags) { return cn_call3(__NR_dup3, from, to, flags); }
 static inline long cn_dup_above(int fd, int minimum) { return cn_call3(__NR_fcntl, fd, F_DUPFD_CLOEXEC, minimum); }

@@ -32,7 +32,7 @@ enum hn_image_kind {
 
 enum hn_create_flags {
     HN_CREATE_DEVPTS = 1,    // a private devpts on /dev/pts
-    HN_CREATE_TEST_EXIT = 2  // reserved for fault injection; refused by release builds
+    HN_CREATE_TEST_FAULT = 2  // stop for good at the step `fault`; refused by all but debug builds
 };
 
 enum hn_limits {
@@ -43,6 +43,38 @@ enum hn_limits {
     HN_MAX_SANDBOXES = 4096,
     HN_MAX_IMAGES = 32,
     HN_ID_RANGE = 65536,     // uids and gids of one sandbox
+};
+
+// Steps of a creation at which a debug build stops when it is asked to, so that a test can kill somebody exactly there. Who has
+// stopped says so once: the nursery by a reply with cookie 0 and stage HN_STAGE_FAULT, PID 1 by FAILED with that stage.
+enum hn_fault {
+    HN_FAULT_NONE = 0,
+    // PID 1, after:
+    HN_FAULT_ARMED = 1,        // PDEATHSIG
+    HN_FAULT_DESCRIPTORS = 2,  // its own descriptor table
+    HN_FAULT_SESSION = 3,
+    HN_FAULT_CGROUP = 4,       // its cgroup namespace
+    HN_FAULT_ROOT = 5,
+    HN_FAULT_PROC = 6,
+    HN_FAULT_CREDENTIALS = 7,
+    HN_FAULT_REARMED = 8,      // PDEATHSIG again, the parent looked for
+    HN_FAULT_SCRATCH = 9,      // /tmp, /dev/shm
+    HN_FAULT_PIVOT = 10,
+    HN_FAULT_KEYRING = 11,     // host name, keyring
+    HN_FAULT_CAPABILITIES = 12,
+    HN_FAULT_SIGNALS = 13,
+    HN_FAULT_LAST_INIT = 13,
+    // The nursery, after:
+    HN_FAULT_IMAGE = 32,       // a copy of the image's mounts
+    HN_FAULT_NETWORK = 33,     // entering a network namespace
+    HN_FAULT_PLACES = 34,      // the child's descriptors in their places
+    HN_FAULT_NEST = 35,        // entering the mount namespace that is cloned
+    HN_FAULT_CLONED = 36,
+    HN_FAULT_MAPPED = 37,      // the id maps
+    HN_FAULT_LIBRARY = 38,     // back in its own mount namespace
+    HN_FAULT_LISTED = 39,      // in the table
+    HN_FAULT_WATCHED = 40,     // in epoll, before the reply
+    HN_FAULT_LAST = 40,
 };
 
 // Host uids and gids of sandbox slot 0. Above what useradd, systemd's dynamic users and nspawn containers hand out
@@ -64,7 +96,7 @@ struct hn_request {
     uint32_t flags;              // CREATE: enum hn_create_flags
     uint32_t tmp_inodes;         // CREATE: files in /tmp
     uint32_t image_kind;         // IMAGE
-    uint32_t reserved;           // 0
+    uint32_t fault;              // CREATE with HN_CREATE_TEST_FAULT: enum hn_fault; else 0
     char name[HN_NAME_MAX];      // IMAGE, TREE
     char hostname[HN_HOST_MAX];  // CREATE
     uint8_t tag[HN_TAG_BYTES];   // CREATE, KEEP: opaque, returned by LIST
@@ -201,4 +233,5 @@ enum hn_stage {
     HN_STAGE_MEMORY = 27,
     HN_STAGE_SEALED = 28,      // asked of a sealed PID 1
     HN_STAGE_MASK = 29,        // masked and read-only paths of /proc
+    HN_STAGE_FAULT = 255,      // debug builds: stopped where the request said
 };

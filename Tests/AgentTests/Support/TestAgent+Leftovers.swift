@@ -33,7 +33,7 @@ extension TestAgent {
     }
 
     /// Everything in a state directory that is there for a moment only.
-    static func temporaryFiles(_ state: String) throws -> [String] {
+    package static func temporaryFiles(_ state: String) throws -> [String] {
         var found = (try? Files.list(state).filter { $0.hasSuffix(".sock") })?.map { state + "/" + $0 } ?? []
         for store in ["code", "images"] {
             let staging = "\(state)/\(store)/.staging"

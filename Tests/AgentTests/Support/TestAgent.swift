@@ -29,8 +29,10 @@ package final class TestAgent: Sendable {
     ///   - configuration: lines of its YAML file.
     ///   - scratch: the directory of an earlier agent, to start on what that left.
     ///   - state: the state directory, if it is to lie elsewhere.
+    ///   - environment: variables beside PATH.
     package init(
-        configuration: String = "", scratch: ScratchDirectory? = nil, state: String? = nil, seconds: Double = 20
+        configuration: String = "", scratch: ScratchDirectory? = nil, state: String? = nil, seconds: Double = 20,
+        environment: [String] = []
     ) throws {
         let scratch = try scratch ?? ScratchDirectory()
         self.scratch = scratch
@@ -44,14 +46,14 @@ package final class TestAgent: Sendable {
                 try BuildProducts.executable("hearthd"), "--config", file, "--socket", socket, "--state", self.state,
                 "--share", try BuildProducts.repository("rootfs-tools"),
                 "--nursery", try BuildProducts.executable("hearth-nursery"),
-            ], environment: ["PATH=/usr/bin:/bin"],
+            ], environment: ["PATH=/usr/bin:/bin"] + environment,
             descriptors: [null.rawValue, log.rawValue, log.rawValue])
         withExtendedLifetime(log) {}
         withExtendedLifetime(null) {}
         pid = process.pid
         do {
             try Self.waitUntilReady(process, socket, seconds)
-            nursery = try Self.child(of: process.pid)
+            nursery = try Self.nursery(of: self.state)
             cgroup = try Self.group(of: nursery)
         } catch {
             try? process.signal(SIGKILL)
@@ -70,16 +72,6 @@ package final class TestAgent: Sendable {
             guard now() < end else { throw TestFailure("hearthd was not ready after \(seconds) s") }
             usleep(5000)
         }
-    }
-
-    private static func child(of pid: Int32) throws -> Int32 {
-        for name in try Files.list("/proc") {
-            guard let candidate = Int32(name), let status = try? Files.readText("/proc/\(name)/status") else {
-                continue
-            }
-            if status.contains("\nPPid:\t\(pid)\n"), status.hasPrefix("Name:\thearth-nursery\n") { return candidate }
-        }
-        throw TestFailure("hearthd \(pid) has no nursery")
     }
 
     private static func group(of nursery: Int32) throws -> String {

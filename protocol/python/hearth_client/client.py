@@ -36,7 +36,13 @@ class AgentError(Exception):
 
 
 class ConnectionLost(ConnectionError):
-    """The connection ended before the response: the request may or may not have been carried out."""
+    """The connection ended before the response: the request may or may not have been carried out.
+
+    `outcome` is what an invocation's outcome is then: AGENT_RESTARTED, its answer unknown. `Client.reconnect` finds the
+    agent again.
+    """
+
+    outcome = m.Outcome.AGENT_RESTARTED
 
 
 class Unprocessed(ConnectionError):
@@ -99,9 +105,9 @@ class Client:
 
     def __init__(self, path=None, timeout=10.0):
         if isinstance(path, socket.socket):
-            self._socket = path
+            self._path, self._socket = None, path
         else:
-            path = path or os.environ.get("HEARTH_SOCKET") or DEFAULT_SOCKET
+            self._path = path = path or os.environ.get("HEARTH_SOCKET") or DEFAULT_SOCKET
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 self._socket.connect(os.fspath(path))
@@ -125,6 +131,24 @@ class Client:
     def close(self):
         self._session.state = "closed"
         self._socket.close()
+
+    def reconnect(self, timeout=10.0):
+        """Connects to the same path again, waiting for an agent that is just starting, and returns its `info()`: another
+        boot_id than before tells that it was restarted. What was under way on the old connection is lost (ConnectionLost).
+        """
+        if self._path is None:
+            raise ValueError("this client was given a socket, not a path; make a new one")
+        self.close()
+        self._lose(ConnectionLost("the client connected again"))
+        until = time.monotonic() + timeout
+        while True:
+            try:
+                self.__init__(self._path, max(0.1, until - time.monotonic()))
+                return self.info()
+            except OSError:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(0.02)
 
     def __enter__(self):
         return self

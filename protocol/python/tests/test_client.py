@@ -67,6 +67,43 @@ class ClientTests(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
+    def test_a_restart_is_told_and_survived(self):
+        path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "a.sock"
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(listener.close)
+        listener.bind(str(path))
+        listener.listen()
+        runs = []
+
+        def answer(agent, frame, _):
+            if frame.kind != Kind.REQUEST:
+                return None
+            if frame.method == m.Method.INFO:
+                return agent.respond(frame.stream, m.InfoResponse(boot_id=str(len(runs))))
+            return "close" if len(runs) == 1 else echo(agent, frame, _)
+
+        def serve():
+            for _ in range(2):
+                peer, _ = listener.accept()
+                agent = Agent(answer)
+                runs.append(agent)
+                # The agent's own end is replaced by the connection that came.
+                agent.socket.shutdown(socket.SHUT_RDWR)
+                agent.thread.join()
+                agent.socket = peer
+                agent.thread = threading.Thread(target=agent.serve, daemon=True)
+                agent.thread.start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        client = Client(path)
+        self.addCleanup(lambda: client.close())
+        before = client.info().boot_id
+        with self.assertRaises(ConnectionLost) as lost:
+            client.invoke("f", {})
+        self.assertEqual(lost.exception.outcome, m.Outcome.AGENT_RESTARTED)
+        self.assertNotEqual(client.reconnect().boot_id, before)
+        self.assertEqual(client.invoke("f", {"a": 1}).outcome, m.Outcome.OK)
+
     def test_invoke(self):
         client = self.connect(echo)
         self.assertEqual(client.invoke("f", b"raw").payload, b"raw")
