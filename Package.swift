@@ -131,7 +131,7 @@ let package = Package(
             name: "AgentTestSupport", dependencies: ["HearthClient", "Images", "Linux", "Wire"],
             path: "Tests/AgentTests/Support", swiftSettings: swift),
         .testTarget(
-            name: "AgentTests", dependencies: ["AgentTestSupport", "HearthClient", "Linux", "Wire", protobuf],
+            name: "AgentTests", dependencies: ["Agent", "AgentTestSupport", "HearthClient", "Linux", "Wire", protobuf],
             exclude: ["Support"], swiftSettings: swift),
         .testTarget(
             name: "HearthTests", dependencies: ["AgentTestSupport", "HearthClient", "Linux", "Wire"],
