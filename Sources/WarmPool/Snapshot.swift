@@ -170,7 +170,8 @@ extension Pool {
             }
         return SandboxSnapshot(
             id: state.id, function: state.function >= 0 ? functions[state.function].spec.id : nil, image: state.image,
-            runtime: state.runtime, generation: state.generation, tier: state.tier, state: phase, age: now - state.createdAt,
+            runtime: state.runtime, generation: state.generation, tier: state.tier, state: phase,
+            age: now - state.createdAt,
             idle: state.phase == .idle ? now - state.idleSince : .zero, uses: state.uses, memory: state.measured,
             charged: state.charge, explanation: explanation(of: sandbox))
     }
