@@ -139,7 +139,7 @@ let package = Package(
             path: "Tests/AgentTests/Support", swiftSettings: swift),
         .testTarget(
             name: "AgentTests",
-            dependencies: ["AgentTestSupport", "HearthClient", "Linux", "NurseryABI", "Wire", protobuf],
+            dependencies: ["Agent", "AgentTestSupport", "HearthClient", "Linux", "NurseryABI", "Wire", protobuf],
             exclude: ["Support"], swiftSettings: swift),
         .testTarget(
             name: "HearthTests", dependencies: ["AgentTestSupport", "HearthClient", "Linux", "Wire"],

@@ -57,7 +57,9 @@ extension Agent {
             if case .success(let stored) = result {
                 functions[stored.name] = stored
                 pool.register(stored)
-                journal.append("function", function: stored.name, "put, generation \(stored.generation)")
+                journal.append(
+                    "function", function: stored.name, "put, generation \(stored.generation)",
+                    fields: ["action": "put", "generation": "\(stored.generation)"])
             }
             completion(result)
         }
@@ -90,7 +92,8 @@ extension Agent {
                 functions[name] = nil
                 pool.unregister(name)
                 statistics.forget(name)
-                journal.append("function", function: name, "deleted")
+                forgetLatency(of: name)
+                journal.append("function", function: name, "deleted", fields: ["action": "deleted"])
                 collectCode()
             }
             completion(result.map { response })

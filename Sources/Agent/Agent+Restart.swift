@@ -59,7 +59,7 @@ extension Agent {
         for sandbox in runs.values { sandbox.kill() }
         for session in sessions.values { session.disconnect() }
         environment.factory.letGo()
-        journal.flush()
+        journal.flush(always: true)
         let end = onEnd
         onEnd = nil
         // Behind the journal's rows in the same queue.

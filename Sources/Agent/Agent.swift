@@ -20,7 +20,7 @@ package final class Agent {
     let pool: PoolDriver
     let journal: Journal
     private let started = monotonicNow()
-    private let bootID: String
+    let bootID: String
     private let listener: SharedFD
     private var listenerSource: Reactor.Source?
     private(set) var sessions: [ObjectIdentifier: Session] = [:]
@@ -30,7 +30,14 @@ package final class Agent {
     private(set) var runs: [UInt64: Sandbox] = [:]
     private var lastInvocation: UInt64
     private var lastInvocationReserved: UInt64
-    private(set) var isDraining = false
+    var isDraining = false
+    private(set) var isStopping = false
+    var drain: DrainState?
+    /// The last plan taken, expired or not.
+    var plan: StoredPlan?
+    /// What was measured since a pull last took it along.
+    var latency = LatencySegment()
+    let latencies: LatencyStore
     private var nursery: StartedNurseryBox?
     private var pressure: MemoryPressureMonitor?
     /// The agent has ended, for this reason; nil for an orderly end.
@@ -49,6 +56,7 @@ package final class Agent {
         lastInvocationReserved = parts.firstInvocation + AgentParts.invocationBlock
         journal = Journal(registry: parts.registry, logger: parts.logger)
         bootID = String(realtimeNow(), radix: 36)
+        latencies = LatencyStore(now: started)
         var settings = Configuration(memoryBudget: Int(parts.configuration.limits.memoryBudget))
         settings.keepAlive = Nanoseconds(parts.configuration.limits.keepAlive)
         settings.freezeAfter = parts.configuration.freezeAfter.map { Nanoseconds($0) }
@@ -91,8 +99,12 @@ package final class Agent {
     /// Takes connections from now on.
     func open(_ records: [FunctionRecord], _ kept: [KeptSandbox]) throws(AgentError) {
         pool.onRecord = { [weak self] record in self?.noted(record) }
-        pool.onStartFailed = { [weak self] function, text in self?.journal.append("start", function: function, text) }
+        pool.onStartFailed = { [weak self] function, text in
+            self?.journal.append("start", function: function, text, fields: ["action": "failed"])
+        }
+        pool.onDrained = { [weak self] in self?.poolDrained() }
         resume(records, kept)
+        restorePlan()
         environment.factory.onNurseryLost = { [weak self] in self?.nurseryLost() }
         watchMemory()
         do throws(Errno) {
@@ -112,7 +124,7 @@ package final class Agent {
         do throws(Errno) {
             pressure = try MemoryPressureMonitor(path: configuration.pressureFile) { [weak self] level in
                 self?.logger.notice("memory pressure", metadata: ["level": "\(level)"])
-                self?.journal.append("pressure", "\(level)")
+                self?.journal.append("pressure", "\(level)", fields: ["level": "\(level)"])
                 self?.pool.handle(.memoryPressure(level))
             }
         } catch {
@@ -191,21 +203,23 @@ package final class Agent {
 
     func checkAccepting() throws(AgentError) {
         guard !isDraining else {
-            throw AgentError(.unavailable, "the agent is draining", remedy: "use another node", retryable: true)
+            throw AgentError(
+                .unavailable, "the agent is draining",
+                remedy: "send the request to another node, or again when this one has been restarted", retryable: true)
         }
     }
 
     func recorded(_ invocation: Invocation, _ result: InvocationResult) {
+        let timing = invocation.times.wire
         statistics.record(invocation, result)
-        journal.append(
-            "invocation", function: invocation.function.name, sandbox: invocation.sandboxName,
-            "\(result.outcome.rawValue) in \(invocation.times.wire.totalNs / 1000) us")
+        measured(invocation, timing)
+        journal.append(.invocation(InvocationNote(invocation, result, timing)))
         environment.restart.ended(invocation.entry)
         FaultPoint.reach(.invocationEnded)
     }
 
     private func noted(_ record: Record) {
-        journal.append("pool", "\(record)")
+        journal.append(.pool(pool.note(of: record)))
     }
 
     // MARK: Runs
@@ -215,7 +229,8 @@ package final class Agent {
     func runEnded(_ sandbox: Sandbox, _ outcome: Outcome) {
         runs[sandbox.id] = nil
         statistics.outcomes[outcome, default: 0] += 1
-        journal.append("run", sandbox: sandbox.name, outcome.rawValue)
+        journal.append(.run(sandbox: sandbox.name, outcome: outcome))
+        checkDrained()
     }
 
     // MARK: What it says of itself
@@ -279,13 +294,15 @@ package final class Agent {
         if configuration.nurserySocket != nil { return handOver(grace: grace) }
         guard beginDraining("the agent is stopping") else { return }
         pool.onDrained = { [weak self] in self?.endSandboxes() }
+        if drain?.poolIsEmpty == true { return endSandboxes() }
         Reactor.shared.schedule(after: grace) { [weak self] in self?.endSandboxes() }
         pool.drain(keepSandboxes: false)
     }
 
     /// Closes the door; false when that was done before.
     func beginDraining(_ reason: String) -> Bool {
-        guard !isDraining else { return false }
+        guard !isStopping else { return false }
+        isStopping = true
         isDraining = true
         listenerSource?.cancel()
         try? Files.unlink(configuration.socket)
@@ -324,7 +341,7 @@ package final class Agent {
         // Both sockets are names in the file system and would outlive us.
         try? Files.unlink(configuration.socket)
         if configuration.nurserySocket == nil { try? Files.unlink(configuration.state + "/nursery.sock") }
-        journal.flush()
+        journal.flush(always: true)
         let cgroups = environment.factory.cgroups
         let end = onEnd
         onEnd = nil

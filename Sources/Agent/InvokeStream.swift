@@ -36,6 +36,7 @@ final class InvokeStream: Session.StreamHandler {
     ) throws(AgentError) -> (any Session.StreamHandler)? {
         let arrived = monotonicNow()
         let message = try RequestRouter.decode(request, HearthInvokeRequest.self)
+        try session.agent.checkAccepting()
         let function = try session.agent.function(named: message.function)
         guard session.agent.environment.hasImage(function.image) else { throw .imageNotFound(function.image) }
         if message.qualifier != 0, message.qualifier != function.generation {

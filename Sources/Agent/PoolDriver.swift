@@ -32,6 +32,7 @@ final class PoolDriver {
     var sandboxes: [UInt64: FunctionSandbox] = [:]
     /// What the last start of a function failed with, for the requests that waited for it.
     var startFailures: [FunctionID: InvocationResult] = [:]
+    private var observers: [ObjectIdentifier: @LoopActor () -> Void] = [:]
     /// Every record of the policy, for the journal.
     var onRecord: (@LoopActor (Record) -> Void)?
     /// A start that failed: the function, if it had one, and what happened.
@@ -73,5 +74,17 @@ final class PoolDriver {
         }
         events.removeAll(keepingCapacity: true)
         isProcessing = false
+        if !observers.isEmpty { for observer in observers.values { observer() } }
+    }
+
+    // MARK: Observers
+
+    /// Calls `action` after whatever has happened, until `stopObserving`.
+    func observe(_ owner: AnyObject, _ action: @escaping @LoopActor () -> Void) {
+        observers[ObjectIdentifier(owner)] = action
+    }
+
+    func stopObserving(_ owner: AnyObject) {
+        observers[ObjectIdentifier(owner)] = nil
     }
 }

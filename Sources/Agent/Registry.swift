@@ -11,10 +11,8 @@ import Wire
 package final class Registry: Sendable {
     /// Where blocking work of the registry and of the stores is done, in order.
     static let queue = DispatchQueue(label: "hearth.registry")
-    /// Journal rows that are kept.
-    private static let journalLimit = 100_000
 
-    private let database: DatabaseQueue
+    let database: DatabaseQueue
 
     /// Opens or makes the file. A file of a newer version is refused rather than damaged.
     package init(path: String) throws(AgentError) {
@@ -27,6 +25,7 @@ package final class Registry: Sendable {
             database = try DatabaseQueue(path: path, configuration: configuration)
             var migrator = DatabaseMigrator()
             Self.register(&migrator)
+            Self.registerJournalFields(&migrator)
             let newer = try database.read { db in try migrator.hasBeenSuperseded(db) }
             guard !newer else {
                 throw AgentError(
@@ -155,34 +154,6 @@ package final class Registry: Sendable {
             }
         } catch {
             throw Self.failure("reserving numbers", error)
-        }
-    }
-
-    // MARK: Journal
-
-    struct JournalRow: Sendable {
-        var unixMilliseconds: Int64
-        var kind: String
-        var function: String
-        var sandbox: String
-        var text: String
-    }
-
-    /// Appends rows and forgets the oldest beyond the limit.
-    func append(_ rows: [JournalRow]) throws(AgentError) {
-        do {
-            try database.write { db in
-                let insert = try db.makeStatement(
-                    sql: "INSERT INTO journal (unixMilliseconds, kind, function, sandbox, text) VALUES (?, ?, ?, ?, ?)")
-                for row in rows {
-                    try insert.execute(arguments: [row.unixMilliseconds, row.kind, row.function, row.sandbox, row.text])
-                }
-                try db.execute(
-                    sql: "DELETE FROM journal WHERE sequence <= (SELECT max(sequence) FROM journal) - ?",
-                    arguments: [Self.journalLimit])
-            }
-        } catch {
-            throw Self.failure("writing the journal", error)
         }
     }
 }

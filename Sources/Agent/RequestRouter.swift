@@ -12,7 +12,8 @@ enum RequestRouter {
     static func isImplemented(_ method: HearthMethod) -> Bool {
         switch method {
         case .info, .putFunction, .getFunction, .listFunctions, .deleteFunction, .invoke, .run, .listSandboxes,
-            .listImages, .importImage, .deleteImage, .stats, .doctor:
+            .listImages, .importImage, .deleteImage, .stats, .doctor, .prefetch, .evict, .drain, .pushPlan, .getPlan,
+            .pullLatency, .pullJournal:
             true
         default: false
         }
@@ -30,6 +31,13 @@ enum RequestRouter {
         case .run: return try RunStream.start(request, session)
         case .putFunction: return try PutFunctionStream.start(request, session)
         case .importImage: return try ImportImageStream.start(request, session)
+        case .prefetch: return try PrefetchStream.start(request, session)
+        case .drain: return try DrainStream.start(request, session)
+        case .pushPlan: return try PushPlanStream.start(request, session)
+        case .pullLatency: return try PullLatencyStream.start(request, session)
+        case .pullJournal: return try PullJournalStream.start(request, session)
+        case .evict: session.respond(request.stream, try session.agent.evict(decode(request, HearthEvictRequest.self)))
+        case .getPlan: session.respond(request.stream, session.agent.currentPlan())
         case .getFunction:
             let name = try decode(request, HearthGetFunctionRequest.self).name
             session.respond(request.stream, try session.agent.function(named: name).wire)

@@ -147,6 +147,13 @@ final class Session {
         flush()
     }
 
+    /// The same with a message that was encoded elsewhere.
+    func respond(_ stream: UInt32, body: [UInt8]) {
+        close(stream)
+        wire.respond(stream, body: body)
+        flush()
+    }
+
     func respond(_ stream: UInt32, error: AgentError) {
         respond(stream, error: error.wire)
     }
@@ -169,6 +176,15 @@ final class Session {
         flush()
         return sent
     }
+
+    /// The same for methods without channels.
+    func send(_ stream: UInt32, _ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { _ = wire.sendData(stream, $0) }
+        flush()
+    }
+
+    /// Payload that waits for the client's credit alone; `drained` follows when there is none left.
+    func queuedBytes(of stream: UInt32) -> Int { wire.pendingBytes(of: stream) }
 
     func pendingBytes(of stream: UInt32) -> Int { wire.pendingBytes(of: stream) + wire.output.count }
 

@@ -36,6 +36,7 @@ package struct SandboxSnapshot: Equatable, Sendable {
     package var id: SandboxID
     package var function: FunctionID?
     package var image: ImageID
+    package var runtime: RuntimeClass
     package var generation: UInt64
     package var tier: Tier
     package var state: State
@@ -169,7 +170,8 @@ extension Pool {
             }
         return SandboxSnapshot(
             id: state.id, function: state.function >= 0 ? functions[state.function].spec.id : nil, image: state.image,
-            generation: state.generation, tier: state.tier, state: phase, age: now - state.createdAt,
+            runtime: state.runtime, generation: state.generation, tier: state.tier, state: phase,
+            age: now - state.createdAt,
             idle: state.phase == .idle ? now - state.idleSince : .zero, uses: state.uses, memory: state.measured,
             charged: state.charge, explanation: explanation(of: sandbox))
     }

@@ -15,6 +15,8 @@ struct ByteCount: ExpressibleByArgument {
 struct TimeSpan: ExpressibleByArgument {
     let nanoseconds: UInt64
 
+    init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
     init?(argument: String) {
         guard let value = Quantity.nanoseconds(argument), value >= 0 else { return nil }
         nanoseconds = UInt64(value)

@@ -61,6 +61,7 @@ struct StatsCommand: ParsableCommand {
             Terminal.write(
                 "memory \(Format.bytes(stats.memory.usedBytes)) of \(Format.bytes(stats.memory.budgetBytes)) budget, "
                     + "agent \(Format.bytes(stats.memory.agentResidentBytes))\n")
+            Self.writePool(stats)
             var table = Table(["FUNCTION", "STARTS", "OUTCOMES", "RUN"], rightAligned: [3])
             for entry in stats.functions {
                 table.add([
@@ -71,6 +72,22 @@ struct StatsCommand: ParsableCommand {
                 ])
             }
             table.print()
+        }
+    }
+
+    /// Tiers, queue, threshold and the ledger, as far as the agent tells them.
+    private static func writePool(_ stats: HearthStatsResponse) {
+        for tier in stats.tiers {
+            Terminal.write(
+                "tier \(Words.tier(tier.tier)): \(tier.sandboxes) sandboxes, \(Format.bytes(tier.memoryBytes))\n")
+        }
+        let figures = PoolFigures(stats)
+        guard !figures.isEmpty else { return }
+        Terminal.write("requests: \(figures.count("pool.queued")) queued, \(figures.count("pool.running")) running\n")
+        Terminal.write("threshold: \(figures.threshold)\n")
+        if let ledger = figures.ledger() { Terminal.write("prefetch: \(ledger)\n") }
+        for source in figures.sources {
+            if let ledger = figures.ledger("ledger.\(source)") { Terminal.write("prefetch by \(source): \(ledger)\n") }
         }
     }
 }

@@ -43,11 +43,14 @@ struct Table {
 
     /// Nothing at all when there are no rows: a script sees an empty listing as empty.
     func print() {
-        guard !rows.isEmpty else { return }
+        for line in lines { Terminal.write(line + "\n") }
+    }
+
+    var lines: [String] {
+        guard !rows.isEmpty else { return [] }
         var widths = headers.map(\.count)
         for row in rows { for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) } }
-        Terminal.write(Terminal.styled(line(headers, widths), "1") + "\n")
-        for row in rows { Terminal.write(line(row, widths) + "\n") }
+        return [Terminal.styled(line(headers, widths), "1")] + rows.map { line($0, widths) }
     }
 
     private func line(_ cells: [String], _ widths: [Int]) -> String {

@@ -92,6 +92,41 @@ def wire(octets):
     return parts
 
 
+# ---- messages, as far as the stories need them ------------------------------------------------------------------
+
+
+def varint(number):
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes(out) + bytes([number])
+
+
+def number(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def text(field, value):
+    return varint(field << 3 | 2) + varint(len(value)) + value
+
+
+def double(field, value):
+    return varint(field << 3 | 1) + struct.pack("<d", value)
+
+
+def delimited(*messages):
+    return b"".join(varint(len(message)) + message for message in messages)
+
+
+def plan_entry(name, confidence, count=0):
+    return text(1, name) + double(2, confidence) + (number(5, count) if count else b"")
+
+
+def journal_entry(sequence, kind, name):
+    return number(1, sequence) + text(3, kind) + text(4, name)
+
+
 # ---- frames -----------------------------------------------------------------------------------------------------
 
 
@@ -370,6 +405,36 @@ def server_stories():
     s.call("respond", stream=1, error=False, body=[], fds=2).send(response(1, fds=2), fds=2)
     s.call("respond", stream=3, error=False, body=[], fds=0).send(response(3))
 
+    # PushPlan with entries_follow: generation 7, TTL 60 s; the entries cut where it happens to be.
+    head = number(1, 7) + number(2, 60_000_000_000) + text(3, b"c1") + number(5, 1)
+    entries = delimited(plan_entry(b"hello", 0.9, 2), plan_entry(b"world" * 30, 0.25))
+    taken = number(1, 7) + number(2, 2)
+    s = server("server-push-plan", "PushPlan: the entries follow as DATA, the answer when all have come")
+    asked(s, 1, 30, head, complete=False)
+    s.receive(data(1, entries, end=True)).expect(ev_data(1, entries, True))
+    s.call("consumed", stream=1, count=len(entries)).send()
+    s.call("respond", stream=1, error=False, body=wire(taken), fds=0).send(response(1, taken))
+
+    s = server("server-push-plan-cut", "PushPlan: frames end inside a length and inside an entry, and an empty one ends it")
+    asked(s, 1, 30, head, complete=False)
+    # The second entry is longer than 127 bytes: its length has two.
+    cut = len(delimited(plan_entry(b"hello", 0.9, 2))) + 1
+    for piece in (entries[:3], entries[3:cut], entries[cut:]):
+        s.receive(data(1, piece)).expect(ev_data(1, piece, False))
+    s.receive(data(1, end=True)).expect(ev_data(1, b"", True))
+    s.call("respond", stream=1, error=False, body=wire(taken), fds=0).send(response(1, taken))
+
+    s = server("server-follow-journal", "PullJournal with follow: entries as they happen, until CANCEL")
+    asked(s, 1, 33, number(1, 41) + number(3, 1))
+    first = delimited(journal_entry(42, b"invocation", b"hello"), journal_entry(43, b"prefetch", b"hello"))
+    s.call("data", stream=1, channel=None, bytes=wire(first)).send(data(1, first))
+    later = delimited(journal_entry(44, b"invocation", b"hello"))
+    s.call("data", stream=1, channel=None, bytes=wire(later)).send(data(1, later))
+    s.receive(cancel(1)).expect(ev("cancel", stream=1))
+    s.call("data", stream=1, channel=None, bytes=wire(later)).step(refused=True)
+    cancelled = number(1, 9)
+    s.call("respond", stream=1, error=True, body=wire(cancelled), fds=0).send(response(1, cancelled, error=True))
+
     s = server("server-ping", "PING is answered, a PONG that nobody asked for is reported and harmless")
     s.receive(ping(b"abcdefgh"), pong(b"hgfedcba")).expect(ev("pong", value=wire(b"hgfedcba"))).send(pong(b"abcdefgh"))
     s.call("ping", value=wire(b"01234567")).send(ping(b"01234567"))
@@ -475,6 +540,38 @@ def client_stories():
     c.receive(credit(1, 2048)).expect(ev("drained", stream=1)).send(data(1, b"z" * 904), data(1, end=True))
     c.call("data", stream=1, channel=None, bytes=wire(b"late")).step(refused=True)
     c.receive(response(1)).expect(ev_response(1))
+
+    head = number(1, 7) + number(2, 60_000_000_000) + text(3, b"c1") + number(5, 1)
+    entries = delimited(plan_entry(b"hello", 0.9, 2), plan_entry(b"world" * 30, 0.25))
+    c = client("client-push-plan", "PushPlan: the entries follow as DATA")
+    asks(c, 1, 30, head, complete=False)
+    c.call("data", stream=1, channel=None, bytes=wire(entries)).send(data(1, entries))
+    c.call("end", stream=1).send(data(1, end=True))
+    refused = number(1, 6) + text(2, b"plan generation 7 is not newer than generation 9")
+    c.receive(response(1, refused, error=True)).expect(ev_response(1, refused, error=True))
+
+    c = client("client-follow-journal", "PullJournal with follow: an entry cut between two frames, then CANCEL")
+    asks(c, 1, 33, number(1, 41) + number(3, 1))
+    first = delimited(journal_entry(42, b"invocation", b"hello"), journal_entry(43, b"lost", b""))
+    c.receive(data(1, first[:9]), data(1, first[9:])).expect(ev_data(1, first[:9]), ev_data(1, first[9:]))
+    c.call("consumed", stream=1, count=len(first)).send()
+    c.call("cancel", stream=1).send(cancel(1))
+    cancelled = number(1, 9)
+    c.receive(response(1, cancelled, error=True)).expect(ev_response(1, cancelled, error=True))
+
+    # One warm invocation of 1 ms, in a histogram of D = 2 and lowest_ns 1024 (SPEC section 10.8).
+    value, unit, magnitude = 1_000_000, 10, 8
+    bucket = max(0, value.bit_length() - unit - magnitude)
+    index = bucket * 2 ** (magnitude - 1) + (value >> bucket + unit)
+    counted = (number(1, 2) + number(2, 1024) + number(3, 2**46 - 1) + text(4, varint(index)) + text(5, varint(1))
+               + number(6, 1) + number(7, value) + number(8, value) + number(9, value))
+    series = text(1, b"hello") + number(2, 5) + number(3, 5) + text(4, counted)
+    c = client("client-pull-latency", "PullLatency with stream_series: the series as DATA, the cursor in the response")
+    asks(c, 1, 32, number(1, 5) + text(2, b"boot") + number(4, 1))
+    c.receive(data(1, delimited(series))).expect(ev_data(1, delimited(series)))
+    c.call("consumed", stream=1, count=len(delimited(series))).send()
+    answer = number(1, 6) + text(2, b"boot") + number(4, 1_000_000_000)
+    c.receive(response(1, answer)).expect(ev_response(1, answer))
 
     c = client("client-refused-early", "a response before the upload ends; the rest is dropped", credit=4096)
     asks(c, 1, 2, complete=False)

@@ -1761,7 +1761,7 @@ public nonisolated struct HearthEvictRequest: Sendable {
 
   public var all: Bool = false
 
-  /// demote to this tier instead of ending
+  /// bare or runtime: one of this tier is started in place of each that ends
   public var toTier: HearthTier = .unspecified
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -1881,6 +1881,7 @@ public nonisolated struct HearthPushPlanResponse: Sendable {
 
   public var accepted: UInt32 = 0
 
+  /// the first 1000 of them
   public var refused: [HearthPlanRefusal] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -1917,15 +1918,18 @@ public nonisolated struct HearthGetPlanResponse: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// 0 = there is none
+  /// of the last plan taken; 0 = there never was one
   public var generation: UInt64 = 0
 
   public var coordinator: String = String()
 
+  /// since it was taken
   public var ageNs: UInt64 = 0
 
+  /// as it was taken; where the age has reached it the plan is no longer in force
   public var ttlNs: UInt64 = 0
 
+  /// those accepted, with windows still counted from the arrival; none after the TTL
   public var entries: [HearthPlanEntry] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -1947,6 +1951,9 @@ public nonisolated struct HearthPullLatencyRequest: Sendable {
   /// "" = all
   public var function: String = String()
 
+  /// the series come as DATA: a sequence of (varint length, LatencySeries)
+  public var streamSeries: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1961,6 +1968,7 @@ public nonisolated struct HearthPullLatencyResponse: Sendable {
 
   public var bootID: String = String()
 
+  /// empty where they came as DATA
   public var series: [HearthLatencySeries] = []
 
   /// the time that these figures cover
@@ -2078,13 +2086,14 @@ public nonisolated struct HearthJournalEntry: Sendable {
 
   public var unixMs: Int64 = 0
 
-  /// "invocation", "created", "evicted", "prefetch", "plan", ...
+  /// SPEC.md section 10.9 lists the kinds with their fields
   public var kind: String = String()
 
   public var function: String = String()
 
   public var sandboxID: String = String()
 
+  /// the same for people
   public var text: String = String()
 
   public var fields: Dictionary<String,String> = [:]
@@ -4839,7 +4848,7 @@ nonisolated extension HearthGetPlanResponse: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension HearthPullLatencyRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".PullLatencyRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cursor\0\u{3}boot_id\0\u{1}function\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cursor\0\u{3}boot_id\0\u{1}function\0\u{3}stream_series\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4850,6 +4859,7 @@ nonisolated extension HearthPullLatencyRequest: SwiftProtobuf.Message, SwiftProt
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.cursor) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.bootID) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.function) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.streamSeries) }()
       default: break
       }
     }
@@ -4865,6 +4875,9 @@ nonisolated extension HearthPullLatencyRequest: SwiftProtobuf.Message, SwiftProt
     if !self.function.isEmpty {
       try visitor.visitSingularStringField(value: self.function, fieldNumber: 3)
     }
+    if self.streamSeries != false {
+      try visitor.visitSingularBoolField(value: self.streamSeries, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4872,6 +4885,7 @@ nonisolated extension HearthPullLatencyRequest: SwiftProtobuf.Message, SwiftProt
     if lhs.cursor != rhs.cursor {return false}
     if lhs.bootID != rhs.bootID {return false}
     if lhs.function != rhs.function {return false}
+    if lhs.streamSeries != rhs.streamSeries {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

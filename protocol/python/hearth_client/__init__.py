@@ -7,9 +7,11 @@
 """
 
 from .client import AgentError, Client, ConnectionLost, Stream, Unprocessed
+from .control import LatencyPull
 from .frames import ProtocolError
 from .session import ClientSession, Refused
 
 __all__ = [
-    "AgentError", "Client", "ClientSession", "ConnectionLost", "ProtocolError", "Refused", "Stream", "Unprocessed",
+    "AgentError", "Client", "ClientSession", "ConnectionLost", "LatencyPull", "ProtocolError", "Refused", "Stream",
+    "Unprocessed",
 ]

@@ -9,6 +9,7 @@ import time
 
 from . import messages as m
 from .archive import pack
+from .control import ControlMethods
 from .frames import MAX_DESCRIPTORS, ProtocolError
 from .session import ClientSession
 
@@ -96,7 +97,7 @@ class Stream:
         self.close()
 
 
-class Client:
+class Client(ControlMethods):
     """A connection to a node agent.
 
     path: the agent's socket; None stands for the environment variable HEARTH_SOCKET, and without that for

@@ -432,6 +432,7 @@ MESSAGES = {
         ('cursor', 1, 'uint64', False, None),
         ('boot_id', 2, 'string', False, None),
         ('function', 3, 'string', False, None),
+        ('stream_series', 4, 'bool', False, None),
     ],
     'PullLatencyResponse': [
         ('cursor', 1, 'uint64', False, None),
