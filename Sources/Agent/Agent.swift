@@ -19,6 +19,11 @@ package final class Agent {
     let environment: SandboxEnvironment
     let pool: PoolDriver
     let journal: Journal
+    /// nil: code is not analysed.
+    var analyzer: CodeAnalyzer?
+    var analyses: [String: HearthCodeAnalysis] = [:]
+    /// nil: prediction is off.
+    var prediction: PredictionEngine?
     private let started = monotonicNow()
     private let bootID: String
     private let listener: SharedFD
@@ -58,6 +63,7 @@ package final class Agent {
         settings.evictionPolicy = parts.configuration.evictionPolicy
         parts.configuration.tiers.apply(to: &settings)
         settings.firstSandboxID = 1
+        parts.configuration.prediction.apply(to: &settings)
         pool = try PoolDriver(environment: parts.environment, configuration: settings, logger: parts.logger)
     }
 
@@ -94,6 +100,8 @@ package final class Agent {
             functions[record.name] = record
             pool.register(record)
         }
+        try startPrediction()
+        startAnalysis(try registry.analyses())
         pool.onRecord = { [weak self] record in self?.noted(record) }
         pool.onStartFailed = { [weak self] function, text in self?.journal.append("start", function: function, text) }
         environment.factory.onNurseryLost = { [weak self] in self?.nurseryLost() }
@@ -206,6 +214,7 @@ package final class Agent {
     }
 
     private func noted(_ record: Record) {
+        prediction?.noted(record)
         journal.append("pool", "\(record)")
     }
 
@@ -257,6 +266,7 @@ package final class Agent {
         response.uptimeNs = UInt64(monotonicNow() - started)
         response.bootID = bootID
         fillPool(&response)
+        response.gauges += prediction?.gauges ?? []
         let meminfo = (try? Files.readText("/proc/meminfo")) ?? ""
         let available = meminfo.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
         response.memory.availableBytes =
@@ -292,6 +302,7 @@ package final class Agent {
         guard !isEnding else { return }
         isEnding = true
         pool.endAll()
+        analyzer?.stop()
         for sandbox in runs.values { sandbox.kill() }
         waitForSandboxes(until: monotonicNow() + 5_000_000_000)
     }
@@ -311,6 +322,7 @@ package final class Agent {
         // Both sockets are names in the file system and would outlive us.
         try? Files.unlink(configuration.socket)
         try? Files.unlink(configuration.state + "/nursery.sock")
+        prediction?.stop()
         journal.flush()
         let cgroups = environment.factory.cgroups
         let end = onEnd

@@ -14,7 +14,7 @@ package final class Registry: Sendable {
     /// Journal rows that are kept.
     private static let journalLimit = 100_000
 
-    private let database: DatabaseQueue
+    let database: DatabaseQueue
 
     /// Opens or makes the file. A file of a newer version is refused rather than damaged.
     package init(path: String) throws(AgentError) {
@@ -27,6 +27,7 @@ package final class Registry: Sendable {
             database = try DatabaseQueue(path: path, configuration: configuration)
             var migrator = DatabaseMigrator()
             Self.register(&migrator)
+            Self.registerAnalysis(&migrator)
             let newer = try database.read { db in try migrator.hasBeenSuperseded(db) }
             guard !newer else {
                 throw AgentError(

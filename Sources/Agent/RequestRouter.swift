@@ -12,7 +12,7 @@ enum RequestRouter {
     static func isImplemented(_ method: HearthMethod) -> Bool {
         switch method {
         case .info, .putFunction, .getFunction, .listFunctions, .deleteFunction, .invoke, .run, .listSandboxes,
-            .listImages, .importImage, .deleteImage, .stats, .doctor:
+            .listImages, .importImage, .deleteImage, .stats, .doctor, .observe, .emitEvent, .predict:
             true
         default: false
         }
@@ -30,9 +30,15 @@ enum RequestRouter {
         case .run: return try RunStream.start(request, session)
         case .putFunction: return try PutFunctionStream.start(request, session)
         case .importImage: return try ImportImageStream.start(request, session)
+        case .observe: return try ObserveStream.start(request, session)
+        case .emitEvent:
+            session.respond(request.stream, try session.agent.emitEvent(decode(request, HearthEmitEventRequest.self)))
+        case .predict:
+            session.respond(request.stream, try session.agent.predict(decode(request, HearthPredictRequest.self)))
         case .getFunction:
             let name = try decode(request, HearthGetFunctionRequest.self).name
-            session.respond(request.stream, try session.agent.function(named: name).wire)
+            session.respond(
+                request.stream, session.agent.info(of: try session.agent.function(named: name)))
         case .listFunctions:
             session.respond(
                 request.stream, session.agent.listFunctions(try decode(request, HearthListFunctionsRequest.self)))

@@ -12,6 +12,7 @@ struct Hearth: ParsableCommand {
             """,
         subcommands: [
             RunCommand.self, FunctionCommand.self, InvokeCommand.self, ImageCommand.self, PsCommand.self,
-            StatsCommand.self, DoctorCommand.self, ReplaySubcommand.self,
+            StatsCommand.self, DoctorCommand.self, ReplaySubcommand.self, ObserveCommand.self, EventCommand.self,
+            PredictCommand.self,
         ])
 }
