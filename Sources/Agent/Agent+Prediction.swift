@@ -15,7 +15,8 @@ extension Agent {
     func predicting() throws(AgentError) -> PredictionEngine {
         guard let prediction else {
             throw AgentError(
-                .failedPrecondition, "prediction is off on this node", remedy: "set 'prediction: on' in its configuration")
+                .failedPrecondition, "prediction is off on this node",
+                remedy: "set 'prediction: on' in its configuration")
         }
         return prediction
     }
@@ -28,7 +29,8 @@ extension Agent {
         try checkAccepting()
         var response = HearthEmitEventResponse()
         response.functions = try predicting().emit(request.topic, key: request.key.isEmpty ? nil : request.key)
-        journal.append("event", "\(FunctionRecord.printable(request.topic)), \(response.functions.count) functions bound")
+        journal.append(
+            "event", "\(FunctionRecord.printable(request.topic)), \(response.functions.count) functions bound")
         return response
     }
 

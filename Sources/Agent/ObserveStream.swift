@@ -168,7 +168,11 @@ final class ObserveStream: Session.StreamHandler {
                     piece.observations.append(observation)
                 }
             } catch {
-                if case .badObservation(_, let reason) = error { refuse(number, reason) } else { refuse(number, "\(error)") }
+                if case .badObservation(_, let reason) = error {
+                    refuse(number, reason)
+                } else {
+                    refuse(number, "\(error)")
+                }
             }
         }
         return piece

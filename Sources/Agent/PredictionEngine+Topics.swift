@@ -7,7 +7,7 @@ extension PredictionEngine {
     static let topicsLabel = "hearth.topics"
     /// How sure an event makes, before outcomes are known, and how long a function is kept ready for it in nanoseconds.
     private static let confidence: Float = 0.95
-    private static let lasts: Int64 = 60_000_000_000
+    private static let lasts: Int64 = 30_000_000_000
 
     /// The topics in a label's value: names between commas.
     static func topics(_ labels: [String: String]) -> [String] {

@@ -22,6 +22,8 @@ final class PredictionEngine {
     /// Megabytes and milliseconds of a usual function, for comparing windows before the pool knows its own.
     private static let usualMegabytes = 32.0
     private static let usualStart = 100.0
+    /// How long nothing is expected when nothing is: until the function's next turn, and some more.
+    private static let silence = Nanoseconds.minutes(1)
 
     let settings: PredictionSettings
     let logger: Logger
@@ -168,10 +170,13 @@ final class PredictionEngine {
         for origin in CallWindow.Origin.allCases {
             let source = Self.demandSource(origin)
             guard let window = windows.first(where: { $0.origin == origin }) else {
-                // An empty window takes back what was said before.
-                if let before = told[id], before[origin.rawValue] > 0 {
+                // No rhythm worth waiting for is an opinion too; of the others an empty window takes back what was said.
+                let isSilence = origin == .rhythm
+                if isSilence || told[id]?[origin.rawValue] ?? 0 > 0 {
                     predictions.append(
-                        Prediction(function: id, probability: 0, due: .zero, horizon: .zero, source: source))
+                        Prediction(
+                            function: id, probability: 0, due: Instant(nanoseconds: monotonicNow()),
+                            horizon: isSilence ? Self.silence : .zero, source: source))
                 }
                 continue
             }

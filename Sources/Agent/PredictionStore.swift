@@ -31,7 +31,8 @@ struct PredictionStore: Sendable {
             if models.settings == fresh.settings {
                 forecaster = models
             } else {
-                logger.warning("the saved forecast has other bounds and is not used", metadata: ["file": "\(self.models)"])
+                logger.warning(
+                    "the saved forecast has other bounds and is not used", metadata: ["file": "\(self.models)"])
             }
         }
         return State(

@@ -29,7 +29,9 @@ struct ObserveCommand: ParsableCommand {
             var request = HearthObserveRequest()
             request.format = format == .json ? .json : .clf
             if let map {
-                guard format == .clf else { throw Failure("--map with JSON lines", remedy: "give it with --format clf") }
+                guard format == .clf else {
+                    throw Failure("--map with JSON lines", remedy: "give it with --format clf")
+                }
                 request.routes = try Self.routes(map)
             }
             // A log may be followed for days: no deadline.

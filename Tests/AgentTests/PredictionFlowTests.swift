@@ -13,6 +13,7 @@ extension AgentTests {
             keep_alive: 600ms
             forecast_ends_keep_alive: on
             minimum_idle: 300ms
+            memory_price: 0.1
             freeze_after: never
 
             """
@@ -71,7 +72,8 @@ extension AgentTests {
                 let why = try sources("beat", client)
                 #expect(why.contains { $0.source == "interval" && $0.probability > 0.5 }, "\(why)")
                 let stats = try client.stats()
-                #expect(stats.gauges.contains { $0.name == "prediction.rhythm.hits" && $0.value >= 3 }, "\(stats.gauges)")
+                #expect(
+                    stats.gauges.contains { $0.name == "prediction.rhythm.hits" && $0.value >= 3 }, "\(stats.gauges)")
             }
         }
 
@@ -98,11 +100,14 @@ extension AgentTests {
             try withAgent(Self.dear) { _, client in
                 try put(["first", "second"], client)
                 try sequence(client, user: "ada", rounds: 7)
-                try eventually("nothing of it is left", within: 20) { try client.listSandboxes(function: "second").isEmpty }
+                try eventually("nothing of it is left", within: 20) {
+                    try client.listSandboxes(function: "second").isEmpty
+                }
                 _ = try client.invoke("first") { $0.user = "ada" }
                 try eventually("the second is ready after the first", within: 20) { try isReady("second", client) }
                 let why = try sources("second", client)
-                #expect(why.contains { ["sequence", "dependency"].contains($0.source) && $0.probability > 0.3 }, "\(why)")
+                #expect(
+                    why.contains { ["sequence", "dependency"].contains($0.source) && $0.probability > 0.3 }, "\(why)")
                 let answer = try client.invoke("second") { $0.user = "ada" }
                 #expect(answer.startKind == .prefetched, "\(answer.summary)")
             }
@@ -160,7 +165,9 @@ extension AgentTests {
                 try put(["callee"], client)
                 try client.put(
                     "caller", .python,
-                    files: ["app.py": "def handler(event, context):\n    return hearth.invoke('callee') if event else 1\n"])
+                    files: [
+                        "app.py": "def handler(event, context):\n    return hearth.invoke('callee') if event else 1\n"
+                    ])
                 try eventually("the code is analysed", within: 60) {
                     try client.getFunction("caller").analysis.state == .done
                 }

@@ -27,7 +27,8 @@ extension AgentTests {
             let client = try TestAgent.shared().client()
             let future = Date().timeIntervalSince1970 + 86_400
             let lines = [
-                "{\"time\": 1, \"function\": \"seen\"}", "", "# a comment", "not json", "{\"time\": 2, \"functoin\": \"f\"}",
+                "{\"time\": 1, \"function\": \"seen\"}", "", "# a comment", "not json",
+                "{\"time\": 2, \"functoin\": \"f\"}",
                 "{\"time\": \(future), \"function\": \"seen\"}", "{\"time\": 3, \"function\": \"\"}",
                 "{\"time\": 4, \"function\": \"\(String(repeating: "x", count: 300))\"}",
                 String(repeating: "y", count: 100_000), "{\"time\": \"2001-01-01T00:00:00Z\", \"topic\": \"t\"}",

@@ -26,7 +26,7 @@ SECONDS = 12
 IMPORT_SECONDS = 6
 # Calls whose first literal argument names a function or a topic, by the last part of what is called.
 FUNCTION_CALLS = {"invoke", "invoke_function", "call_function", "prefetch"}
-TOPIC_CALLS = {"emit", "emit_event", "publish", "send_event", "fetch"}
+TOPIC_CALLS = {"emit", "emit_event", "publish", "send_event"}
 FUNCTION_KEYWORDS = {"FunctionName", "function", "function_name"}
 TOPIC_KEYWORDS = {"TopicArn", "Topic", "topic", "topic_name", "QueueName"}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")

@@ -53,9 +53,12 @@ extension Forecaster {
         return windows
     }
 
-    /// A regular gap, to the second, or the stretch from now on that is worth most.
+    /// A regular gap, to the second, or the stretch from now on that is worth most; nil where none is worth its wait.
     private mutating func rhythm(_ index: Int, at now: Double, costPerSecond: Float) -> CallWindow? {
-        let spoken = opinions(index, at: now)
+        var spoken = opinions(index, at: now)
+        // These have windows of their own.
+        spoken[ForecastSource.sequence.rawValue] = nil
+        spoken[ForecastSource.dependency.rawValue] = nil
         func fused(_ horizon: Int) -> Float {
             let (inputs, mask) = HorizonStacker.inputs(spoken.map { $0?[horizon] })
             return stackers[horizon].probability(inputs, mask)
@@ -78,7 +81,7 @@ extension Forecaster {
             let worth = probability - costPerSecond * Float(seconds)
             if worth > best?.worth ?? -.infinity { best = (worth, probability, seconds) }
         }
-        guard let best, best.probability > 0.01 else { return nil }
+        guard let best, best.worth > 0 else { return nil }
         return CallWindow(
             origin: .rhythm, probability: best.probability, due: Self.nanoseconds(now),
             until: Self.nanoseconds(now + best.seconds))

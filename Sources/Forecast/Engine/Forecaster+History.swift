@@ -1,4 +1,7 @@
 extension Forecaster {
+    /// Seconds by which what happens now may come out of order.
+    private static let disorder = 5.0
+
     /// Takes an observation in at its own time, which may lie before what is known: a log that is read afterwards.
     ///
     /// What is newer than all that is known is observed as ever. Of the past, each function's history is taken as far as
@@ -7,7 +10,7 @@ extension Forecaster {
     @discardableResult
     package mutating func recall(_ observation: Observation) -> Bool {
         let time = Self.seconds(max(0, observation.time))
-        guard time < latest else {
+        guard time < latest - Self.disorder else {
             if isInPast { dependencies.breakOff() }
             isInPast = false
             observe(observation)

@@ -2371,8 +2371,10 @@ public nonisolated struct HearthPrediction: Sendable {
   /// of an invocation within the horizon
   public var probability: Double = 0
 
+  /// what the pool acts on: of the surest window in which a call is due
   public var confidence: Double = 0
 
+  /// due at the earliest
   public var expectedInNs: UInt64 = 0
 
   public var sources: [HearthSourceShare] = []
