@@ -63,7 +63,7 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "Linux", "Wire", "Sandbox", "Images", "WarmPool", protobuf, logging,
+                "Linux", "Wire", "Sandbox", "Images", "WarmPool", "Forecast", protobuf, logging,
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
             ], swiftSettings: swift),
         .target(name: "HearthClient", dependencies: ["Wire", "Linux", protobuf], swiftSettings: swift),

@@ -57,6 +57,8 @@ extension Agent {
             if case .success(let stored) = result {
                 functions[stored.name] = stored
                 pool.register(stored)
+                prediction?.bind(stored)
+                analyze(stored)
                 journal.append(
                     "function", function: stored.name, "put, generation \(stored.generation)",
                     fields: ["action": "put", "generation": "\(stored.generation)"])
@@ -90,6 +92,9 @@ extension Agent {
             if case .success = result, functions[name]?.generation == record.generation {
                 response.sandboxesEnded = UInt64(pool.sandboxes.values.count { $0.function?.name == name })
                 functions[name] = nil
+                forgetAnalysis(name)
+                prediction?.unbind(name)
+                prediction?.forget(name, pool.identifiers[name])
                 pool.unregister(name)
                 statistics.forget(name)
                 forgetLatency(of: name)

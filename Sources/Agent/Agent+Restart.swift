@@ -56,9 +56,11 @@ extension Agent {
     private func leave() {
         guard beginEnding() else { return }
         pool.endInFlight()
+        analyzer?.stop()
         for sandbox in runs.values { sandbox.kill() }
         for session in sessions.values { session.disconnect() }
         environment.factory.letGo()
+        prediction?.stop()
         journal.flush(always: true)
         let end = onEnd
         onEnd = nil

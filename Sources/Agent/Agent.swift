@@ -19,6 +19,11 @@ package final class Agent {
     let environment: SandboxEnvironment
     let pool: PoolDriver
     let journal: Journal
+    /// nil: code is not analysed.
+    var analyzer: CodeAnalyzer?
+    var analyses: [String: HearthCodeAnalysis] = [:]
+    /// nil: prediction is off.
+    var prediction: PredictionEngine?
     private let started = monotonicNow()
     let bootID: String
     private let listener: SharedFD
@@ -66,6 +71,7 @@ package final class Agent {
         settings.evictionPolicy = parts.configuration.evictionPolicy
         parts.configuration.tiers.apply(to: &settings)
         settings.firstSandboxID = 1
+        parts.configuration.prediction.apply(to: &settings)
         pool = try PoolDriver(environment: parts.environment, configuration: settings, logger: parts.logger)
     }
 
@@ -105,6 +111,8 @@ package final class Agent {
         pool.onDrained = { [weak self] in self?.poolDrained() }
         resume(records, kept)
         restorePlan()
+        try startPrediction()
+        startAnalysis(try registry.analyses())
         environment.factory.onNurseryLost = { [weak self] in self?.nurseryLost() }
         watchMemory()
         do throws(Errno) {
@@ -219,6 +227,7 @@ package final class Agent {
     }
 
     private func noted(_ record: Record) {
+        prediction?.noted(record)
         journal.append(.pool(pool.note(of: record)))
     }
 
@@ -271,6 +280,7 @@ package final class Agent {
         response.uptimeNs = UInt64(monotonicNow() - started)
         response.bootID = bootID
         fillPool(&response)
+        response.gauges += prediction?.gauges ?? []
         let meminfo = (try? Files.readText("/proc/meminfo")) ?? ""
         let available = meminfo.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
         response.memory.availableBytes =
@@ -322,6 +332,7 @@ package final class Agent {
     private func endSandboxes() {
         guard beginEnding() else { return }
         pool.endAll()
+        analyzer?.stop()
         for sandbox in runs.values { sandbox.kill() }
         waitForSandboxes(until: monotonicNow() + 5_000_000_000)
     }
@@ -341,6 +352,7 @@ package final class Agent {
         // Both sockets are names in the file system and would outlive us.
         try? Files.unlink(configuration.socket)
         if configuration.nurserySocket == nil { try? Files.unlink(configuration.state + "/nursery.sock") }
+        prediction?.stop()
         journal.flush(always: true)
         let cgroups = environment.factory.cgroups
         let end = onEnd

@@ -33,6 +33,9 @@ package struct AgentConfiguration: Sendable {
     package var pressureFile = "/proc/pressure/memory"
     package var roles = RoleTable()
     package var limits = AgentLimits()
+    package var prediction = PredictionSettings()
+    /// Whether the code of functions is read for what it imports and calls.
+    package var analyzesCode = true
     package var logLevel = "info"
     package var logFormat = "text"
 
@@ -138,6 +141,25 @@ package struct AgentConfiguration: Sendable {
         case "max_queue": limits.maximumQueue = try setting.integer(1...1_000_000)
         case "keep_alive": limits.keepAlive = try setting.duration()
         case "init_timeout": limits.initTimeout = try setting.duration()
+        default: try applyPrediction(&setting)
+        }
+    }
+}
+
+extension AgentConfiguration {
+    private mutating func applyPrediction(_ setting: inout Setting) throws(AgentError) {
+        switch setting.key {
+        case "prediction": prediction.isOn = try setting.choice(["on", "off"]) == "on"
+        case "analyze": analyzesCode = try setting.choice(["on", "off"]) == "on"
+        case "prediction_functions": prediction.functions = try setting.integer(16...1_000_000)
+        case "prediction_users": prediction.users = try setting.integer(16...10_000_000)
+        case "prediction_memory": prediction.memory = try setting.bytes()
+        case "prediction_save": prediction.saveInterval = try setting.duration()
+        case "memory_price": prediction.memoryPrice = try setting.number(0...1_000_000)
+        case "forecast_ends_keep_alive":
+            prediction.endsKeepAlive = try setting.choice(["on", "off"]) == "on"
+        case "minimum_idle": prediction.minimumIdle = try setting.duration()
+        case "prefetch_threshold": prediction.threshold = try setting.number(0.05...0.95)
         default: throw setting.problem("is not known")
         }
     }
@@ -172,6 +194,13 @@ private struct Setting {
 
     func integer(_ range: ClosedRange<Int>) throws(AgentError) -> Int {
         guard let number = Int(try text()), range.contains(number) else {
+            throw problem("must be \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    func number(_ range: ClosedRange<Double>) throws(AgentError) -> Double {
+        guard let number = Double(try text()), range.contains(number) else {
             throw problem("must be \(range.lowerBound) to \(range.upperBound)")
         }
         return number

@@ -69,6 +69,7 @@ final class InvokeStream: Session.StreamHandler {
             invocation.onLog = { [self] channel, bytes in session.send(stream, channel: channel, Array(bytes)) }
         }
         self.invocation = invocation
+        session.agent.prediction?.invoked(invocation)
         session.agent.pool.submit(invocation, deadline: deadline)
     }
 

@@ -26,6 +26,7 @@ package final class Registry: Sendable {
             var migrator = DatabaseMigrator()
             Self.register(&migrator)
             Self.registerJournalFields(&migrator)
+            Self.registerAnalysis(&migrator)
             let newer = try database.read { db in try migrator.hasBeenSuperseded(db) }
             guard !newer else {
                 throw AgentError(

@@ -13,7 +13,7 @@ enum RequestRouter {
         switch method {
         case .info, .putFunction, .getFunction, .listFunctions, .deleteFunction, .invoke, .run, .listSandboxes,
             .listImages, .importImage, .deleteImage, .stats, .doctor, .prefetch, .evict, .drain, .pushPlan, .getPlan,
-            .pullLatency, .pullJournal:
+            .pullLatency, .pullJournal, .observe, .emitEvent, .predict:
             true
         default: false
         }
@@ -38,9 +38,15 @@ enum RequestRouter {
         case .pullJournal: return try PullJournalStream.start(request, session)
         case .evict: session.respond(request.stream, try session.agent.evict(decode(request, HearthEvictRequest.self)))
         case .getPlan: session.respond(request.stream, session.agent.currentPlan())
+        case .observe: return try ObserveStream.start(request, session)
+        case .emitEvent:
+            session.respond(request.stream, try session.agent.emitEvent(decode(request, HearthEmitEventRequest.self)))
+        case .predict:
+            session.respond(request.stream, try session.agent.predict(decode(request, HearthPredictRequest.self)))
         case .getFunction:
             let name = try decode(request, HearthGetFunctionRequest.self).name
-            session.respond(request.stream, try session.agent.function(named: name).wire)
+            session.respond(
+                request.stream, session.agent.info(of: try session.agent.function(named: name)))
         case .listFunctions:
             session.respond(
                 request.stream, session.agent.listFunctions(try decode(request, HearthListFunctionsRequest.self)))

@@ -81,6 +81,12 @@ struct FunctionCommand: ParsableCommand {
         @Option(name: .long, help: "Most invocations at once.")
         var maxConcurrency: UInt32 = 0
 
+        @Option(name: .long, help: "A topic whose events make it ready; may be repeated.")
+        var topic: [String] = []
+
+        @Option(name: .long, help: "A label KEY=VALUE of your own; may be repeated.")
+        var label: [EnvironmentVariable] = []
+
         @Flag(name: .long, help: "Print the function as JSON.")
         var json = false
 
@@ -104,6 +110,11 @@ struct FunctionCommand: ParsableCommand {
                 request.spec.env = env.dictionary
                 request.spec.minReady = minReady
                 request.spec.maxConcurrency = maxConcurrency
+                request.spec.labels = label.dictionary
+                if let comma = topic.first(where: { $0.contains(",") || $0.isEmpty }) {
+                    throw Failure("'\(comma)' is no topic", remedy: "give one without commas; repeat --topic for more")
+                }
+                if !topic.isEmpty { request.spec.labels["hearth.topics"] = topic.joined(separator: ",") }
                 let client = try agent.connect()
                 let info: HearthFunctionInfo
                 if let code {
@@ -200,8 +211,9 @@ enum FunctionView {
         ]
         if !spec.handler.isEmpty { lines.insert(("handler", spec.handler), at: 2) }
         if !spec.argv.isEmpty { lines.insert(("program", spec.argv.joined(separator: " ")), at: 2) }
+        for (key, value) in spec.labels.sorted(by: { $0.key < $1.key }) { lines.append(("label \(key)", value)) }
         for (key, value) in spec.env.sorted(by: { $0.key < $1.key }) { lines.append(("env \(key)", value)) }
-        return lines
+        return lines + AnalysisView.lines(info)
     }
 
     static func json(_ info: HearthFunctionInfo) -> JSON.Value {
@@ -217,6 +229,7 @@ enum FunctionView {
             "code_digest": .string(info.codeDigest), "code_bytes": JSON.Value(info.codeBytes),
             "generation": JSON.Value(info.generation), "created_unix_ms": .integer(info.createdUnixMs),
             "updated_unix_ms": .integer(info.updatedUnixMs),
+            "labels": .object(spec.labels.mapValues { .string($0) }), "analysis": AnalysisView.json(info),
         ])
     }
 }

@@ -13,6 +13,7 @@ struct Hearth: ParsableCommand {
         subcommands: [
             RunCommand.self, FunctionCommand.self, InvokeCommand.self, ImageCommand.self, PsCommand.self,
             StatsCommand.self, LatencyCommand.self, TopCommand.self, JournalCommand.self, DoctorCommand.self,
-            PrefetchCommand.self, EvictCommand.self, PlanCommand.self, DrainCommand.self, ReplaySubcommand.self,
+            PrefetchCommand.self, EvictCommand.self, PlanCommand.self, DrainCommand.self, ObserveCommand.self,
+            EventCommand.self, PredictCommand.self, ReplaySubcommand.self,
         ])
 }

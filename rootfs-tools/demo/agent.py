@@ -16,13 +16,15 @@ from failure import DemoFailure, expect
 class Agent:
     """hearthd in a directory of its own. `speed` stretches every time limit for a machine that is slow throughout."""
 
-    def __init__(self, binaries, share, speed):
+    def __init__(self, binaries, share, speed, settings=None):
         # Short: a socket's path has 107 bytes. Traversable: a sandbox's own root must reach what lies below.
         self.directory = Path(tempfile.mkdtemp(prefix="hearth-demo.", dir="/tmp"))
         self.directory.chmod(0o711)
         self.binaries = binaries
         self.share = share
         self.speed = speed
+        # Lines of its configuration, in place of those that show what stays in memory.
+        self.settings = "freeze_after: 30s\n" if settings is None else settings
         self.socket = self.directory / "agent.sock"
         self.log = self.directory / "agent.log"
         self.process = None
@@ -31,7 +33,7 @@ class Agent:
     def start(self):
         configuration = self.directory / "hearth.yaml"
         configuration.write_text(
-            f"node_name: demonstration\ninit_timeout: {10 * self.speed}s\nfreeze_after: 30s\nnursery_linger: 5s\n"
+            f"node_name: demonstration\ninit_timeout: {10 * self.speed}s\nnursery_linger: 5s\n{self.settings}"
         )
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(

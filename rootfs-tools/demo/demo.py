@@ -13,6 +13,7 @@ import catalogue
 import checks
 import leftovers
 import peers
+import prediction
 import report
 from agent import Agent
 from failure import DemoFailure, expect
@@ -218,6 +219,9 @@ def main():
         report.step("stopping hearthd and counting what is left")
         agent.stop()
         count_leftovers(agent, before)
+        if not slow:
+            prediction.show(arguments.bin, SHARE, speed=1)
+            count_leftovers(agent, before)
     except DemoFailure as failure:
         report.failure(str(failure))
         if failure.details:

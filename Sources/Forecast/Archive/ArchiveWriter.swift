@@ -62,6 +62,7 @@ package enum ArchiveKind: UInt32, Sendable {
     case engine = 1
     case prior = 2
     case network = 3
+    case outcomes = 4
 
     var version: UInt32 { 1 }
 
@@ -70,6 +71,7 @@ package enum ArchiveKind: UInt32, Sendable {
         case .engine: "the saved forecast state"
         case .prior: "the forecast prior"
         case .network: "the LSTM weight file"
+        case .outcomes: "the saved outcomes of prefetches"
         }
     }
 }

@@ -93,6 +93,18 @@ package struct DependencyModel: Sendable {
         }
     }
 
+    /// What comes next follows nothing that came before: the stream of observations goes on elsewhere in time.
+    package mutating func breakOff() { recent.removeAll() }
+
+    /// Forgets a function, as a cause and as an effect.
+    package mutating func remove(_ function: UInt32) {
+        let own = Cause.function(function).code
+        edges = edges.filter { UInt32($0.key >> 32) != own && UInt32(truncatingIfNeeded: $0.key) != function }
+        causes[own] = nil
+        for cause in causes.keys { causes[cause]?.effects.removeAll { $0 == function } }
+        recent.removeAll { $0.cause == own }
+    }
+
     private mutating func link(_ cause: UInt32, _ function: UInt32) {
         var state = causes[cause] ?? CauseState()
         if state.effects.count >= Self.effectsKept {

@@ -36,8 +36,8 @@ extension Forecaster {
 
     /// Names of functions and topics are never given back, since the tables know them by number; so that a log with
     /// endless names cannot fill the memory, there is room for four times the functions.
-    private mutating func internFunction(_ name: String) -> UInt32? { intern(name, \.functionNames) }
-    private mutating func internTopic(_ name: String) -> UInt32? { intern(name, \.topicNames) }
+    mutating func internFunction(_ name: String) -> UInt32? { intern(name, \.functionNames) }
+    mutating func internTopic(_ name: String) -> UInt32? { intern(name, \.topicNames) }
 
     private mutating func intern(_ name: String, _ names: WritableKeyPath<Forecaster, Interner>) -> UInt32? {
         if let known = self[keyPath: names].find(name) { return known }
@@ -48,7 +48,7 @@ extension Forecaster {
         return self[keyPath: names].intern(name)
     }
 
-    private mutating func internUser(_ name: String) -> UInt32 {
+    mutating func internUser(_ name: String) -> UInt32 {
         if let known = userNames.find(name) { return known }
         if userNames.count >= settings.users { forgetUsers(to: settings.users * 3 / 4) }
         return userNames.intern(name)
@@ -60,23 +60,33 @@ extension Forecaster {
         let index = register(function, at: time)
         settleSample(index, calledAt: time)
         catchUp(index, to: time)
-        let minute = Int(time / 60)
-        if let unit = functions[index]?.unit, (functions[index]?.nextMinute ?? 0) <= minute {
-            occurrence.observe(unit, active: true, minute: minute)
-            functions[index]?.nextMinute = minute + 1
-        }
-        functions[index]?.lastCall = time
+        learnCall(index, function, time: time)
         // What was expected has come.
         if functions[index]?.expectations.isEmpty == false {
             functions[index]?.expectations.removeAll { !$0.isSequence || $0.origin == UInt64(user) }
         }
-        intervals.observe(function, time: time)
         dependencies.followed(function, user: user, time: time)
         dependencies.occurred(.function(function), user: user, time: time)
         changed.insert(function)
         expectEffects(of: .function(function), time: time)
         guard user != Signal.nobody || session != Signal.nobody else { return }
         let place = NextFunctionModel.Place(user: user, session: session, time: time, arguments: arguments)
+        learnSequence(function, place)
+        expectNext(place, session == Signal.nobody ? user : session)
+    }
+
+    /// The function's own history; the minutes before must have been told.
+    mutating func learnCall(_ index: Int, _ function: UInt32, time: Double) {
+        let minute = Int(time / 60)
+        if let unit = functions[index]?.unit, (functions[index]?.nextMinute ?? 0) <= minute {
+            occurrence.observe(unit, active: true, minute: minute)
+            functions[index]?.nextMinute = minute + 1
+        }
+        functions[index]?.lastCall = time
+        intervals.observe(function, time: time)
+    }
+
+    mutating func learnSequence(_ function: UInt32, _ place: NextFunctionModel.Place) {
         // Every request opens a trial; the next of the same trail closes it, and some stay open for ever.
         if let gap = next.gap(place) { userLags.add(Float(gap)) }
         userTrials += 1
@@ -88,7 +98,6 @@ extension Forecaster {
         requests += 1
         if requests == 20_000 { next.learningInterval = Self.learningInterval }
         next.update(function, place)
-        expectNext(place, session == Signal.nobody ? user : session)
     }
 
     private mutating func event(_ topic: UInt32, time: Double) {

@@ -57,4 +57,13 @@ extension Forecaster {
         intervals.remove(function)
         functions[index] = nil
     }
+
+    /// Forgets a function that was deleted: its history and its dependencies. Sequences of users go on to hold its
+    /// number until others take their place; nothing is made of it that `functions` does not know.
+    package mutating func remove(_ function: String) {
+        guard let number = functionNames.find(function) else { return }
+        forget(number)
+        dependencies.remove(number)
+        changed.remove(number)
+    }
 }

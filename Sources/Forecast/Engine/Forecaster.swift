@@ -36,6 +36,8 @@ package struct Forecaster: Sendable {
     package internal(set) var latest = 0.0
     /// Observations that were not taken in because there is no room for another name.
     package internal(set) var ignored = 0
+    /// The last observation was one of the past.
+    var isInPast = false
     /// Functions whose expectation changed since `takeChanged`.
     var changed: Set<UInt32> = []
 

@@ -51,6 +51,27 @@ package struct IntervalModel: Sendable {
         return states[Int(function)].last
     }
 
+    /// The gaps' logarithms with their weights, the latest first, and the last call in seconds.
+    func recent(_ function: UInt32) -> (gaps: [Float], weights: [Float], last: Double)? {
+        guard Int(function) < states.count, states[Int(function)].count > 0 else { return nil }
+        let state = states[Int(function)]
+        var gaps: [Float] = []
+        var weights: [Float] = []
+        var weight: Float = 1
+        for age in 1...Int(state.count) {
+            gaps.append(state.gaps[(Int(state.next) + Self.kept - age) % Self.kept])
+            weights.append(weight)
+            weight *= 0.95
+        }
+        return (gaps, weights, state.last)
+    }
+
+    /// The weight of gaps never seen that are longer than `seconds`.
+    func floorShare(after seconds: Float) -> Float {
+        guard seconds > 0 else { return Self.floorWeight }
+        return Self.floorWeight * min(1, max(0, (Self.highest - logf(seconds)) / (Self.highest - Self.lowest)))
+    }
+
     /// P(the gap is at most `seconds`).
     private static func distribution(_ state: State, _ seconds: Float) -> Float {
         guard seconds > 0 else { return 0 }

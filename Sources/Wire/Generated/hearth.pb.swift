@@ -362,6 +362,60 @@ public nonisolated enum HearthRuntime: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
+public nonisolated enum HearthAnalysisState: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+
+  /// not ended yet
+  case pending // = 1
+
+  /// read to the end, but for what `skipped` names
+  case done // = 2
+
+  /// nothing is known: `reason`
+  case failed // = 3
+
+  /// code that is not analysed: of another runtime, or none at all
+  case none // = 4
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .pending
+    case 2: self = .done
+    case 3: self = .failed
+    case 4: self = .none
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .pending: return 1
+    case .done: return 2
+    case .failed: return 3
+    case .none: return 4
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [HearthAnalysisState] = [
+    .unspecified,
+    .pending,
+    .done,
+    .failed,
+    .none,
+  ]
+
+}
+
 public nonisolated enum HearthCodeFormat: SwiftProtobuf.Enum, Swift.CaseIterable {
   public typealias RawValue = Int
   case unspecified // = 0
@@ -685,7 +739,7 @@ public nonisolated enum HearthLogFormat: SwiftProtobuf.Enum, Swift.CaseIterable 
   /// one object a line
   case json // = 1
 
-  /// the common log format
+  /// the common or the combined log format
   case clf // = 2
   case UNRECOGNIZED(Int)
 
@@ -1124,11 +1178,111 @@ public nonisolated struct HearthFunctionInfo: @unchecked Sendable {
     set {_uniqueStorage()._codeBytes = newValue}
   }
 
+  /// what the code says of itself; only where a single function was asked for
+  public var analysis: HearthCodeAnalysis {
+    get {_storage._analysis ?? HearthCodeAnalysis()}
+    set {_uniqueStorage()._analysis = newValue}
+  }
+  /// Returns true if `analysis` has been explicitly set.
+  public var hasAnalysis: Bool {_storage._analysis != nil}
+  /// Clears the value of `analysis`. Subsequent reads from it will return its default value.
+  public mutating func clearAnalysis() {_uniqueStorage()._analysis = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// What static analysis found in a function's code, without running it. The code is a stranger's, and so is this.
+public nonisolated struct HearthCodeAnalysis: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var state: HearthAnalysisState = .unspecified
+
+  /// with FAILED and NONE
+  public var reason: String = String()
+
+  /// that were read
+  public var files: UInt32 = 0
+
+  /// the dearest first
+  public var packages: [HearthPackageImport] = []
+
+  /// functions called and topics sent to, by literal name
+  public var calls: [HearthCodeCall] = []
+
+  /// the first few
+  public var skipped: [HearthSkippedCode] = []
+
+  /// in all
+  public var skippedCount: UInt32 = 0
+
+  public var tookNs: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct HearthPackageImport: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  /// "bundled" with the code, the "image"'s, or "missing"
+  public var origin: String = String()
+
+  /// of its files, as far as they were counted
+  public var bytes: UInt64 = 0
+
+  /// measured; 0 = not measured
+  public var importNs: UInt64 = 0
+
+  /// the first few that import it
+  public var files: [String] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct HearthCodeCall: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// a function, or a topic
+  public var target: String = String()
+
+  public var topic: Bool = false
+
+  public var file: String = String()
+
+  public var line: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct HearthSkippedCode: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var file: String = String()
+
+  public var reason: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct HearthPutFunctionRequest: @unchecked Sendable {
@@ -2111,6 +2265,24 @@ public nonisolated struct HearthObserveRequest: Sendable {
   /// lines of the log follow as DATA
   public var format: HearthLogFormat = .unspecified
 
+  /// which function serves a path; none: the first part of the path is the function
+  public var routes: [HearthPathRoute] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct HearthPathRoute: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// of the path; the longest that fits is taken
+  public var prefix: String = String()
+
+  public var function: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -2127,6 +2299,9 @@ public nonisolated struct HearthObserveResponse: Sendable {
 
   /// the first few, with their line numbers
   public var problems: [String] = []
+
+  /// lines of no request that a function serves
+  public var ignored: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2205,8 +2380,10 @@ public nonisolated struct HearthPrediction: Sendable {
   /// of an invocation within the horizon
   public var probability: Double = 0
 
+  /// what the pool acts on: of the surest window in which a call is due
   public var confidence: Double = 0
 
+  /// due at the earliest
   public var expectedInNs: UInt64 = 0
 
   public var sources: [HearthSourceShare] = []
@@ -2221,12 +2398,17 @@ public nonisolated struct HearthSourceShare: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// "histogram", "season", "markov", "dependency", "similarity", "lstm", "plan"
+  /// "occurrence", "interval", "sequence", "dependency", "plan"
   public var source: String = String()
 
+  /// what this source says by itself
   public var probability: Double = 0
 
+  /// its share of the answer; the shares of all add up to 1
   public var weight: Double = 0
+
+  /// the same for people
+  public var text: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2251,6 +2433,10 @@ nonisolated extension HearthFindingStatus: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension HearthRuntime: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0RUNTIME_UNSPECIFIED\0\u{1}RUNTIME_COMMAND\0\u{1}RUNTIME_NATIVE\0\u{1}RUNTIME_PYTHON\0\u{1}RUNTIME_NODE\0\u{1}RUNTIME_LAMBDA\0")
+}
+
+nonisolated extension HearthAnalysisState: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ANALYSIS_STATE_UNSPECIFIED\0\u{1}ANALYSIS_STATE_PENDING\0\u{1}ANALYSIS_STATE_DONE\0\u{1}ANALYSIS_STATE_FAILED\0\u{1}ANALYSIS_STATE_NONE\0")
 }
 
 nonisolated extension HearthCodeFormat: SwiftProtobuf._ProtoNameProviding {
@@ -3034,7 +3220,7 @@ nonisolated extension HearthFunctionSpec: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension HearthFunctionInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".FunctionInfo"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}spec\0\u{3}code_digest\0\u{1}generation\0\u{3}created_unix_ms\0\u{3}updated_unix_ms\0\u{3}code_bytes\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}spec\0\u{3}code_digest\0\u{1}generation\0\u{3}created_unix_ms\0\u{3}updated_unix_ms\0\u{3}code_bytes\0\u{1}analysis\0")
 
   fileprivate class _StorageClass {
     var _spec: HearthFunctionSpec? = nil
@@ -3043,6 +3229,7 @@ nonisolated extension HearthFunctionInfo: SwiftProtobuf.Message, SwiftProtobuf._
     var _createdUnixMs: Int64 = 0
     var _updatedUnixMs: Int64 = 0
     var _codeBytes: UInt64 = 0
+    var _analysis: HearthCodeAnalysis? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -3059,6 +3246,7 @@ nonisolated extension HearthFunctionInfo: SwiftProtobuf.Message, SwiftProtobuf._
       _createdUnixMs = source._createdUnixMs
       _updatedUnixMs = source._updatedUnixMs
       _codeBytes = source._codeBytes
+      _analysis = source._analysis
     }
   }
 
@@ -3083,6 +3271,7 @@ nonisolated extension HearthFunctionInfo: SwiftProtobuf.Message, SwiftProtobuf._
         case 4: try { try decoder.decodeSingularInt64Field(value: &_storage._createdUnixMs) }()
         case 5: try { try decoder.decodeSingularInt64Field(value: &_storage._updatedUnixMs) }()
         case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._codeBytes) }()
+        case 7: try { try decoder.decodeSingularMessageField(value: &_storage._analysis) }()
         default: break
         }
       }
@@ -3113,6 +3302,9 @@ nonisolated extension HearthFunctionInfo: SwiftProtobuf.Message, SwiftProtobuf._
       if _storage._codeBytes != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._codeBytes, fieldNumber: 6)
       }
+      try { if let v = _storage._analysis {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3128,10 +3320,206 @@ nonisolated extension HearthFunctionInfo: SwiftProtobuf.Message, SwiftProtobuf._
         if _storage._createdUnixMs != rhs_storage._createdUnixMs {return false}
         if _storage._updatedUnixMs != rhs_storage._updatedUnixMs {return false}
         if _storage._codeBytes != rhs_storage._codeBytes {return false}
+        if _storage._analysis != rhs_storage._analysis {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension HearthCodeAnalysis: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CodeAnalysis"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}state\0\u{1}reason\0\u{1}files\0\u{1}packages\0\u{1}calls\0\u{1}skipped\0\u{3}skipped_count\0\u{3}took_ns\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.state) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.files) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.packages) }()
+      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.calls) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.skipped) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.skippedCount) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.tookNs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.state != .unspecified {
+      try visitor.visitSingularEnumField(value: self.state, fieldNumber: 1)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    if self.files != 0 {
+      try visitor.visitSingularUInt32Field(value: self.files, fieldNumber: 3)
+    }
+    if !self.packages.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.packages, fieldNumber: 4)
+    }
+    if !self.calls.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.calls, fieldNumber: 5)
+    }
+    if !self.skipped.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.skipped, fieldNumber: 6)
+    }
+    if self.skippedCount != 0 {
+      try visitor.visitSingularUInt32Field(value: self.skippedCount, fieldNumber: 7)
+    }
+    if self.tookNs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.tookNs, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: HearthCodeAnalysis, rhs: HearthCodeAnalysis) -> Bool {
+    if lhs.state != rhs.state {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.files != rhs.files {return false}
+    if lhs.packages != rhs.packages {return false}
+    if lhs.calls != rhs.calls {return false}
+    if lhs.skipped != rhs.skipped {return false}
+    if lhs.skippedCount != rhs.skippedCount {return false}
+    if lhs.tookNs != rhs.tookNs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension HearthPackageImport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PackageImport"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}origin\0\u{1}bytes\0\u{3}import_ns\0\u{1}files\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.origin) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.importNs) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.files) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.origin.isEmpty {
+      try visitor.visitSingularStringField(value: self.origin, fieldNumber: 2)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 3)
+    }
+    if self.importNs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.importNs, fieldNumber: 4)
+    }
+    if !self.files.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.files, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: HearthPackageImport, rhs: HearthPackageImport) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.origin != rhs.origin {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.importNs != rhs.importNs {return false}
+    if lhs.files != rhs.files {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension HearthCodeCall: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CodeCall"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}target\0\u{1}topic\0\u{1}file\0\u{1}line\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.target) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.topic) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.file) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.line) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.target.isEmpty {
+      try visitor.visitSingularStringField(value: self.target, fieldNumber: 1)
+    }
+    if self.topic != false {
+      try visitor.visitSingularBoolField(value: self.topic, fieldNumber: 2)
+    }
+    if !self.file.isEmpty {
+      try visitor.visitSingularStringField(value: self.file, fieldNumber: 3)
+    }
+    if self.line != 0 {
+      try visitor.visitSingularUInt32Field(value: self.line, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: HearthCodeCall, rhs: HearthCodeCall) -> Bool {
+    if lhs.target != rhs.target {return false}
+    if lhs.topic != rhs.topic {return false}
+    if lhs.file != rhs.file {return false}
+    if lhs.line != rhs.line {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension HearthSkippedCode: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SkippedCode"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}file\0\u{1}reason\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.file) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.file.isEmpty {
+      try visitor.visitSingularStringField(value: self.file, fieldNumber: 1)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: HearthSkippedCode, rhs: HearthSkippedCode) -> Bool {
+    if lhs.file != rhs.file {return false}
+    if lhs.reason != rhs.reason {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -5202,7 +5590,7 @@ nonisolated extension HearthJournalEntry: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension HearthObserveRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ObserveRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}format\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}format\0\u{1}routes\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5211,6 +5599,7 @@ nonisolated extension HearthObserveRequest: SwiftProtobuf.Message, SwiftProtobuf
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularEnumField(value: &self.format) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.routes) }()
       default: break
       }
     }
@@ -5220,11 +5609,50 @@ nonisolated extension HearthObserveRequest: SwiftProtobuf.Message, SwiftProtobuf
     if self.format != .unspecified {
       try visitor.visitSingularEnumField(value: self.format, fieldNumber: 1)
     }
+    if !self.routes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.routes, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: HearthObserveRequest, rhs: HearthObserveRequest) -> Bool {
     if lhs.format != rhs.format {return false}
+    if lhs.routes != rhs.routes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension HearthPathRoute: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PathRoute"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}prefix\0\u{1}function\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.prefix) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.function) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.prefix.isEmpty {
+      try visitor.visitSingularStringField(value: self.prefix, fieldNumber: 1)
+    }
+    if !self.function.isEmpty {
+      try visitor.visitSingularStringField(value: self.function, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: HearthPathRoute, rhs: HearthPathRoute) -> Bool {
+    if lhs.prefix != rhs.prefix {return false}
+    if lhs.function != rhs.function {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -5232,7 +5660,7 @@ nonisolated extension HearthObserveRequest: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension HearthObserveResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ObserveResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}accepted\0\u{1}refused\0\u{1}problems\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}accepted\0\u{1}refused\0\u{1}problems\0\u{1}ignored\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5243,6 +5671,7 @@ nonisolated extension HearthObserveResponse: SwiftProtobuf.Message, SwiftProtobu
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.accepted) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.refused) }()
       case 3: try { try decoder.decodeRepeatedStringField(value: &self.problems) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.ignored) }()
       default: break
       }
     }
@@ -5258,6 +5687,9 @@ nonisolated extension HearthObserveResponse: SwiftProtobuf.Message, SwiftProtobu
     if !self.problems.isEmpty {
       try visitor.visitRepeatedStringField(value: self.problems, fieldNumber: 3)
     }
+    if self.ignored != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ignored, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -5265,6 +5697,7 @@ nonisolated extension HearthObserveResponse: SwiftProtobuf.Message, SwiftProtobu
     if lhs.accepted != rhs.accepted {return false}
     if lhs.refused != rhs.refused {return false}
     if lhs.problems != rhs.problems {return false}
+    if lhs.ignored != rhs.ignored {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -5462,7 +5895,7 @@ nonisolated extension HearthPrediction: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension HearthSourceShare: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SourceShare"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}source\0\u{1}probability\0\u{1}weight\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}source\0\u{1}probability\0\u{1}weight\0\u{1}text\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5473,6 +5906,7 @@ nonisolated extension HearthSourceShare: SwiftProtobuf.Message, SwiftProtobuf._M
       case 1: try { try decoder.decodeSingularStringField(value: &self.source) }()
       case 2: try { try decoder.decodeSingularDoubleField(value: &self.probability) }()
       case 3: try { try decoder.decodeSingularDoubleField(value: &self.weight) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.text) }()
       default: break
       }
     }
@@ -5488,6 +5922,9 @@ nonisolated extension HearthSourceShare: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.weight.bitPattern != 0 {
       try visitor.visitSingularDoubleField(value: self.weight, fieldNumber: 3)
     }
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -5495,6 +5932,7 @@ nonisolated extension HearthSourceShare: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.source != rhs.source {return false}
     if lhs.probability != rhs.probability {return false}
     if lhs.weight != rhs.weight {return false}
+    if lhs.text != rhs.text {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -57,6 +57,13 @@ ENUMS = {
         'NODE': 4,
         'LAMBDA': 5,
     },
+    'AnalysisState': {
+        'UNSPECIFIED': 0,
+        'PENDING': 1,
+        'DONE': 2,
+        'FAILED': 3,
+        'NONE': 4,
+    },
     'CodeFormat': {
         'UNSPECIFIED': 0,
         'NONE': 1,
@@ -220,6 +227,34 @@ MESSAGES = {
         ('created_unix_ms', 4, 'int64', False, None),
         ('updated_unix_ms', 5, 'int64', False, None),
         ('code_bytes', 6, 'uint64', False, None),
+        ('analysis', 7, 'CodeAnalysis', False, None),
+    ],
+    'CodeAnalysis': [
+        ('state', 1, 'AnalysisState', False, None),
+        ('reason', 2, 'string', False, None),
+        ('files', 3, 'uint32', False, None),
+        ('packages', 4, 'PackageImport', True, None),
+        ('calls', 5, 'CodeCall', True, None),
+        ('skipped', 6, 'SkippedCode', True, None),
+        ('skipped_count', 7, 'uint32', False, None),
+        ('took_ns', 8, 'uint64', False, None),
+    ],
+    'PackageImport': [
+        ('name', 1, 'string', False, None),
+        ('origin', 2, 'string', False, None),
+        ('bytes', 3, 'uint64', False, None),
+        ('import_ns', 4, 'uint64', False, None),
+        ('files', 5, 'string', True, None),
+    ],
+    'CodeCall': [
+        ('target', 1, 'string', False, None),
+        ('topic', 2, 'bool', False, None),
+        ('file', 3, 'string', False, None),
+        ('line', 4, 'uint32', False, None),
+    ],
+    'SkippedCode': [
+        ('file', 1, 'string', False, None),
+        ('reason', 2, 'string', False, None),
     ],
     'PutFunctionRequest': [
         ('spec', 1, 'FunctionSpec', False, None),
@@ -479,11 +514,17 @@ MESSAGES = {
     ],
     'ObserveRequest': [
         ('format', 1, 'LogFormat', False, None),
+        ('routes', 2, 'PathRoute', True, None),
+    ],
+    'PathRoute': [
+        ('prefix', 1, 'string', False, None),
+        ('function', 2, 'string', False, None),
     ],
     'ObserveResponse': [
         ('accepted', 1, 'uint64', False, None),
         ('refused', 2, 'uint64', False, None),
         ('problems', 3, 'string', True, None),
+        ('ignored', 4, 'uint64', False, None),
     ],
     'EmitEventRequest': [
         ('topic', 1, 'string', False, None),
@@ -512,5 +553,6 @@ MESSAGES = {
         ('source', 1, 'string', False, None),
         ('probability', 2, 'double', False, None),
         ('weight', 3, 'double', False, None),
+        ('text', 4, 'string', False, None),
     ],
 }

@@ -1,0 +1,129 @@
+import AgentTestSupport
+import Foundation
+import Glibc
+import HearthClient
+import Linux
+import Testing
+import Wire
+
+extension AgentTests {
+    /// What is told to the prediction, what it keeps, and what it makes of damage.
+    @Suite @TestThread
+    struct PredictionTests {
+        private func observe(
+            _ client: HearthClient, _ format: HearthLogFormat, _ log: String, routes: [(String, String)] = []
+        ) throws -> HearthObserveResponse {
+            var request = HearthObserveRequest()
+            request.format = format
+            request.routes = routes.map { pair in
+                var route = HearthPathRoute()
+                (route.prefix, route.function) = pair
+                return route
+            }
+            return try client.observe(request, log: .bytes(Array(log.utf8)), options: .patient)
+        }
+
+        @Test func problemsAreToldByLine() throws {
+            let client = try TestAgent.shared().client()
+            let future = Date().timeIntervalSince1970 + 86_400
+            let lines = [
+                "{\"time\": 1, \"function\": \"seen\"}", "", "# a comment", "not json",
+                "{\"time\": 2, \"functoin\": \"f\"}",
+                "{\"time\": \(future), \"function\": \"seen\"}", "{\"time\": 3, \"function\": \"\"}",
+                "{\"time\": 4, \"function\": \"\(String(repeating: "x", count: 300))\"}",
+                String(repeating: "y", count: 100_000), "{\"time\": \"2001-01-01T00:00:00Z\", \"topic\": \"t\"}",
+            ]
+            let response = try observe(client, .json, lines.joined(separator: "\n"))
+            #expect(response.accepted == 2, "\(response)")
+            #expect(response.ignored == 2)
+            #expect(response.refused == 6)
+            let numbers = response.problems.map { String($0.prefix { $0 != ":" }) }
+            #expect(numbers == ["line 4", "line 5", "line 6", "line 7", "line 8", "line 9"], "\(response.problems)")
+            let many = try observe(client, .json, String(repeating: "bad\n", count: 5000))
+            #expect(many.refused == 5000)
+            #expect(many.problems.count == 20)
+        }
+
+        @Test func accessLogsNameFunctionsByPath() throws {
+            let agent = try TestAgent.shared()
+            let client = try agent.client()
+            try withFunctions(["shop", "cart"], of: agent) {
+                for name in ["shop", "cart"] { try client.put(name, .command) { $0.argv = ["/bin/cat"] } }
+                let log = """
+                    10.0.0.1 - ada [28/Nov/2025:07:00:00 +0000] "GET /shop/item?id=1 HTTP/1.1" 200 17
+                    10.0.0.1 - ada [28/Nov/2025:07:00:02 +0000] "POST /shop/cart HTTP/1.1" 200 17 "-" "Mozilla/5.0 (x \\"y\\")"
+                    10.0.0.2 - - [28/Nov/2025:07:00:03 +0000] "GET /static/a.css HTTP/1.1" 304 0
+                    10.0.0.3 - - [28/Nov/2025:25:00:03 +0000] "GET /shop HTTP/1.1" 200 0
+
+                    """
+                let response = try observe(client, .clf, log, routes: [("/shop", "shop"), ("/shop/cart", "cart")])
+                #expect(response.accepted == 2, "\(response)")
+                #expect(response.ignored == 1)
+                #expect(response.refused == 1)
+                #expect(response.problems.first?.hasPrefix("line 4:") == true)
+                // Both were heard of: something is said of either.
+                for name in ["shop", "cart"] {
+                    var request = HearthPredictRequest()
+                    request.function = name
+                    #expect(try client.predict(request).predictions.count == 1)
+                }
+            }
+        }
+
+        @Test func whatWasLearnedOutlivesARestartAndDamageIsPutAside() throws {
+            let scratch = try ScratchDirectory()
+            let file = scratch.path + "/state/forecast.state"
+            func known(_ agent: TestAgent) throws -> [HearthSourceShare] {
+                var request = HearthPredictRequest()
+                request.function = "kept"
+                return try agent.client().predict(request).predictions.first?.sources ?? []
+            }
+            let first = try TestAgent(configuration: "", scratch: scratch)
+            let client = try first.client()
+            for name in ["kept", "dropped"] { try client.put(name, .command) { $0.argv = ["/bin/cat"] } }
+            let now = Date().timeIntervalSince1970
+            let log = (0..<30).map { step in
+                ["kept", "dropped"].map { "{\"time\": \(now - 3100 + Double(step) * 100), \"function\": \"\($0)\"}\n" }
+                    .joined()
+            }.joined()
+            #expect(try observe(client, .json, log).accepted == 60)
+            let before = try known(first)
+            #expect(before.contains { $0.source == "interval" }, "\(before)")
+            _ = try client.deleteFunction("dropped")
+            try client.put("dropped", .command) { $0.argv = ["/bin/cat"] }
+            var request = HearthPredictRequest()
+            request.function = "dropped"
+            let forgotten = try client.predict(request).predictions.flatMap(\.sources)
+            #expect(!forgotten.contains { $0.source == "interval" }, "a deleted function is remembered: \(forgotten)")
+            var problems = first.stop()
+            #expect(problems.isEmpty, "\(problems)")
+            #expect(Files.exists(file))
+
+            let second = try TestAgent(configuration: "", scratch: scratch)
+            let after = try known(second)
+            #expect(after.contains { $0.source == "interval" }, "\(after)")
+            problems = second.stop()
+            #expect(problems.isEmpty, "\(problems)")
+
+            // One byte of it flipped.
+            var bytes = try Files.read(file, limit: 1 << 30)
+            bytes[bytes.count / 2] ^= 0x40
+            try Files.write(bytes, to: file)
+            let third = try TestAgent(configuration: "", scratch: scratch)
+            #expect(try known(third).isEmpty)
+            #expect(third.log.contains("its checksum does not match"), "\(third.log)")
+            #expect(Files.exists(file + ".damaged"))
+            problems = third.stop()
+            #expect(problems.isEmpty, "\(problems)")
+
+            // Of a later release: the version stands behind the magic number and the kind.
+            bytes[bytes.count / 2] ^= 0x40
+            bytes[12] = 99
+            try Files.write(bytes, to: file)
+            let fourth = try TestAgent(configuration: "", scratch: scratch)
+            #expect(fourth.log.contains("has format version 99"), "\(fourth.log)")
+            problems = fourth.stop()
+            #expect(problems.isEmpty, "\(problems)")
+        }
+    }
+}
