@@ -50,7 +50,7 @@ let package = Package(
         .target(name: "NurseryABI"),
         .target(name: "Wire", dependencies: [protobuf], swiftSettings: swift),
         .target(
-            name: "Sandbox", dependencies: ["Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
+            name: "Sandbox", dependencies: ["CLinux", "Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
         .target(name: "Images", dependencies: ["Linux", "CArchive", "CNettle"], swiftSettings: swift),
         .target(name: "Forecast", swiftSettings: swift),
         .target(name: "ForecastBench", dependencies: ["Forecast", "Replay"], swiftSettings: swift),

@@ -8,10 +8,11 @@ import NurseryABI
 enum SandboxInit {
     static let control: Int32 = Nursery.childSocket
 
-    static func run(_ plan: BirthPlan, gate: borrowing BirthGate, generation: UInt32) -> Never {
+    static func run(
+        _ plan: BirthPlan, _ kernel: KernelFeatures, gate: borrowing BirthGate, generation: UInt32
+    ) -> Never {
         do throws(Failure) {
-            let signals = try prepare(plan, gate: gate, generation: generation)
-            var server = InitServer(signals: signals, capabilities: plan.capabilities)
+            var server = try prepare(plan, kernel, gate: gate, generation: generation)
             server.run()
         } catch {
             InitServer.reportFailure(error, of: HP_READY, cookie: 0)
@@ -20,8 +21,8 @@ enum SandboxInit {
     }
 
     private static func prepare(
-        _ plan: BirthPlan, gate: borrowing BirthGate, generation: UInt32
-    ) throws(Failure) -> Int32 {
+        _ plan: BirthPlan, _ kernel: KernelFeatures, gate: borrowing BirthGate, generation: UInt32
+    ) throws(Failure) -> InitServer {
         // 1. Die with the nursery. Armed before anything can block; the credentials' change below clears it again.
         try check(cn_prctl(PR_SET_PDEATHSIG, UInt(CN_SIGKILL)), HN_STAGE_PARENT)
 
@@ -36,13 +37,14 @@ enum SandboxInit {
         _ = cn_setsid()
 
         // 4. The cgroup namespace only now: clone3 makes namespaces before it enters the group, so CLONE_NEWCGROUP there
-        //    would show the nursery's group as the root.
+        //    would show the nursery's group as the root. No time namespace: it hides nothing without an offset, and an offset would
+        //    only hide how long the node has been up, while every time that PID 1 reports had to be translated.
         try check(cn_unshare(CN_CLONE_NEWCGROUP), HN_STAGE_CGROUP_NAMESPACE)
 
         // 5. The image becomes visible. Until the ids are mapped nothing is created in it.
         let root = Nursery.childRoot
         try check(cn_move_mount(root, CN_AT_FDCWD, path("/new")), HN_STAGE_ROOT)
-        try mountProc(root)
+        try mountProc(root, kernel.masks)
 
         // 6. The ids are mapped: become root of this user namespace, which is an ordinary, otherwise unused uid outside.
         //    Supplementary groups first, while CAP_SETGID is certain (CVE-2018-15664-class: parents' groups that persist).
@@ -51,6 +53,9 @@ enum SandboxInit {
         try check(cn_setgroups_none(), HN_STAGE_CREDENTIALS)
         try check(cn_setresgid(0), HN_STAGE_CREDENTIALS)
         try check(cn_setresuid(0), HN_STAGE_CREDENTIALS)
+        //    No user namespace inside this one, whatever the filter says: most kernel exploits of the last years begin with one
+        //    (CVE-2022-0185, CVE-2024-1086). The limit is that of the namespace which writes it, and only now is it ours.
+        try forbidNesting()
         // 7. Changing ids cleared PDEATHSIG and may have set us dumpable by other rules: again, and then look whether the
         //    nursery died in between.
         try check(cn_prctl(PR_SET_PDEATHSIG, UInt(CN_SIGKILL)), HN_STAGE_PARENT)
@@ -59,10 +64,15 @@ enum SandboxInit {
         if cn_poll(&parent, 1, 0) != 0 { throw Failure(CN_ESRCH, HN_STAGE_PARENT) }
         _ = cn_close(Nursery.childParent)
 
-        // 8. Writable places, of bounded size, owned by our root.
-        try mountScratch(root, path("tmp"), bytes: plan.tmpBytes, inodes: UInt64(plan.tmpInodes), HN_STAGE_TMP)
-        try mountScratch(root, path("dev/shm"), bytes: plan.shmBytes, inodes: 1024, HN_STAGE_SHM)
+        // 8. Writable places, of bounded size, owned by our root; and Landlock's word for each, for the programs to come.
+        let rules = try kernel.landlock.ruleset()
+        try rules.allowReading(beneath: root)
+        try mountScratch(
+            root, path("tmp"), bytes: plan.tmpBytes, inodes: UInt64(plan.tmpInodes), rules, HN_STAGE_TMP)
+        try mountScratch(root, path("dev/shm"), bytes: plan.shmBytes, inodes: 1024, rules, HN_STAGE_SHM)
         if plan.devpts { try mountDevpts(root) }
+        let devices = FD(try check(cn_openat2(root, path("dev"), CN_O_PATH, CN_RESOLVE_STRICT), HN_STAGE_LANDLOCK))
+        try rules.allowDevices(beneath: devices.raw)
 
         // 9. The old root goes: a chroot alone would leave the host's procfs reachable.
         try check(cn_fchdir(root), HN_STAGE_PIVOT)
@@ -85,21 +95,32 @@ enum SandboxInit {
         try check(cn_prctl(PR_SET_NO_NEW_PRIVS, 1), HN_STAGE_CAPABILITIES)
         try Capabilities.keepForService(plan.capabilities)
 
-        return try check(cn_child_signals(), HN_STAGE_SIGNALS)
+        let signals = try check(cn_child_signals(), HN_STAGE_SIGNALS)
+        return InitServer(signals: signals, rules: rules, capabilities: plan.capabilities)
     }
 
-    /// A fresh procfs: it shows this PID namespace only.
-    private static func mountProc(_ root: Int32) throws(Failure) {
+    /// A fresh procfs: it shows this PID namespace only, and of that only what the reader may trace: PID 1's own command line names
+    /// the node's directories. Read-only as a whole, so that core_pattern, sysrq-trigger and every sysctl answer EROFS to whoever
+    /// asks (CVE-2025-52881 was a write that went to the wrong one of them).
+    private static func mountProc(_ root: Int32, _ masks: ProcMasks) throws(Failure) {
         let context = FD(try check(cn_fsopen(path("proc")), HN_STAGE_PROC))
+        try check(cn_fs_string(context.raw, path("hidepid"), path("invisible")), HN_STAGE_PROC)
         try check(cn_fs_create(context.raw), HN_STAGE_PROC)
-        let mount = FD(
-            try check(
-                cn_fsmount(context.raw, CN_ATTR_NOSUID | CN_ATTR_NODEV | CN_ATTR_NOEXEC), HN_STAGE_PROC))
+        let attributes = CN_ATTR_RDONLY | CN_ATTR_NOSUID | CN_ATTR_NODEV | CN_ATTR_NOEXEC
+        let mount = FD(try check(cn_fsmount(context.raw, attributes), HN_STAGE_PROC))
         try attach(mount, root, path("proc"), HN_STAGE_PROC)
+        try masks.apply(to: mount.raw, root: root)
+    }
+
+    private static func forbidNesting() throws(Failure) {
+        let limit = FD(
+            try check(
+                cn_openat(CN_AT_FDCWD, path("/proc/sys/user/max_user_namespaces"), CN_O_WRONLY, 0), HN_STAGE_NESTING))
+        try check(cn_write(limit.raw, path("0"), 1), HN_STAGE_NESTING)
     }
 
     private static func mountScratch(
-        _ root: Int32, _ target: cn_path, bytes: UInt64, inodes: UInt64, _ stage: hn_stage
+        _ root: Int32, _ target: cn_path, bytes: UInt64, inodes: UInt64, _ rules: Landlock.Ruleset, _ stage: hn_stage
     ) throws(Failure) {
         var size = ShortText()
         size.append(bytes)
@@ -115,6 +136,7 @@ enum SandboxInit {
                 }
             })
         try attach(mount, root, target, stage)
+        try rules.allowScratch(beneath: mount.raw)
     }
 
     private static func mountDevpts(_ root: Int32) throws(Failure) {

@@ -48,7 +48,8 @@ extension SandboxTests {
             ("allow read if arg0 & 1", 2, "expected 'if argN"),
             ("allow read if arg0 == 1 2", 2, "expected 'if argN"),
             ("allow read if", 2, "expected 'if argN"),
-            ("default allow", 2, "expected 'default errno NAME'"),
+            ("default allow", 2, "a second 'default' line"),
+            ("default errno EPERM", 2, "a second 'default' line"),
             ("allow read if arg0 == 0x1ffffffffffffffff", 2, "expected 'if argN"),
         ])
         func errorsNameTheLine(_ line: String, _ number: Int, _ reason: String) throws {
