@@ -8,14 +8,30 @@ struct SeccompPrograms: Sendable {
     let function: SeccompProgram
     /// For a sealed PID 1 that starts nothing more; nil where the installation has none.
     let initial: SeccompProgram?
+    /// Profiles that a function may name to have less, by name.
+    let named: [String: StricterFilter]
 
-    init(share: String) throws(AgentError) {
-        function = try Self.compile(share + "/seccomp/default.profile")
+    /// - Parameters:
+    ///   - share: the installation's directory, with `seccomp/default.profile`.
+    ///   - profiles: the node's own directory of `NAME.profile` files; it need not be there.
+    init(share: String, profiles: String) throws(AgentError) {
+        function = try Self.compile(share + "/seccomp/default.profile", standsAlone: true)
         let path = share + "/seccomp/init.profile"
-        initial = Files.exists(path) ? try Self.compile(path) : nil
+        initial = Files.exists(path) ? try Self.compile(path, standsAlone: true) : nil
+        var named: [String: StricterFilter] = [:]
+        for file in ((try? Files.list(profiles)) ?? []).sorted() where file.hasSuffix(".profile") {
+            let added = try Self.compile(profiles + "/" + file, standsAlone: false)
+            do throws(SandboxError) {
+                named[String(file.dropLast(8))] = StricterFilter(
+                    whole: try function.stacked(with: added), added: added)
+            } catch {
+                throw AgentError(error)
+            }
+        }
+        self.named = named
     }
 
-    private static func compile(_ path: String) throws(AgentError) -> SeccompProgram {
+    private static func compile(_ path: String, standsAlone: Bool) throws(AgentError) -> SeccompProgram {
         let text: String
         do throws(Errno) {
             text = try Files.readText(path)
@@ -25,7 +41,11 @@ struct SeccompPrograms: Sendable {
                 remedy: "install Hearth's share directory, or name it with --share", errno: error)
         }
         do throws(SandboxError) {
-            return try SeccompProgram(compiling: try SeccompProfile(parsing: text, name: path)).compacted()
+            let profile = try SeccompProfile(parsing: text, name: path)
+            guard profile.isAllowlist || !standsAlone else {
+                throw .invalid("seccomp profile \(path): 'default allow' is only for profiles that tighten another")
+            }
+            return try SeccompProgram(compiling: profile).compacted()
         } catch {
             throw AgentError(error)
         }

@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import Linux
+package import Linux
 
 /// Hearth's own part of the cgroup v2 hierarchy: `agent`, `nursery`, and one group a sandbox below `sandboxes`.
 package final class CgroupTree: Sendable {
