@@ -42,7 +42,8 @@ extension SandboxEnvironment {
         throw AgentError(
             .failedPrecondition,
             "function '\(function.name)': this node has no seccomp profile '\(FunctionRecord.printable(name))'",
-            remedy: "put \(FunctionRecord.seccompLabel)=NAME for one of: \(known.isEmpty ? "none is configured" : known); "
+            remedy:
+                "put \(FunctionRecord.seccompLabel)=NAME for one of: \(known.isEmpty ? "none is configured" : known); "
                 + "profiles are NAME.profile in the directory seccomp_profiles, read when hearthd starts")
     }
 }

@@ -38,7 +38,8 @@ struct Nursery: ~Copyable {
         let sandboxes = try SandboxTable.allocate()
         let gate = try BirthGate.allocate()
         return Nursery(
-            mounts: mounts, kernel: .probe(), networks: networks, sandboxes: sandboxes, epoll: epoll, ownPidfd: ownPidfd, gate: gate,
+            mounts: mounts, kernel: .probe(), networks: networks, sandboxes: sandboxes, epoll: epoll,
+            ownPidfd: ownPidfd, gate: gate,
             lingerMilliseconds: Int32(clamping: linger) &* 1000)
     }
 

@@ -80,7 +80,8 @@ enum Host {
     ) throws -> (exit: Linux.Process.Exit, text: String) {
         try run(
             ["/usr/bin/unshare", "-m", "-p", "-f", "-i", "-u", "-n", "-C", "--mount-proc", "--kill-child"]
-                + ["/bin/sh", "-c", "mount -t tmpfs none /tmp.escape 2>/dev/null; ip link set lo up; " + script] + arguments)
+                + ["/bin/sh", "-c", "mount -t tmpfs none /tmp.escape 2>/dev/null; ip link set lo up; " + script]
+                + arguments)
     }
 }
 

@@ -36,7 +36,8 @@ extension [Expectation] {
     func check(control: Attack.Outcomes, sourceLocation: SourceLocation = #_sourceLocation) {
         for expectation in self {
             guard let outside = expectation.outside else { continue }
-            #expect(control[expectation.name] == outside, "control of \(expectation.name)", sourceLocation: sourceLocation)
+            #expect(
+                control[expectation.name] == outside, "control of \(expectation.name)", sourceLocation: sourceLocation)
         }
     }
 }

@@ -23,7 +23,8 @@ extension EscapeTests {
                 Expectation("init.exe", "ENOENT", outside: nil), Expectation("init.environ", "ENOENT"),
                 Expectation("init.cmdline", "ENOENT"), Expectation("init.root", "ENOENT"),
                 Expectation("init.cwd", "ENOENT"), Expectation("init.fd", "ENOENT"),
-                Expectation("self.mem", "EROFS"), Expectation("self.oom", "EROFS"), Expectation("self.uid_map", "EROFS"),
+                Expectation("self.mem", "EROFS"), Expectation("self.oom", "EROFS"),
+                Expectation("self.uid_map", "EROFS"),
                 Expectation("dev", "EROFS"),
             ]
 
@@ -40,7 +41,8 @@ extension EscapeTests {
                                 "\(expectation.name): \(outcome ?? "nothing")")
                         } else {
                             let owned = uid == 0 && expectation.name == "shmmax"
-                            #expect(outcome == (owned ? "EROFS" : expectation.inside), "\(expectation.name) as uid \(uid)")
+                            #expect(
+                                outcome == (owned ? "EROFS" : expectation.inside), "\(expectation.name) as uid \(uid)")
                         }
                     }
                 }

@@ -123,7 +123,8 @@ extension EscapeTests {
         @Test @LoopActor func socketsAreOfFourFamiliesAndFewProtocols() async throws {
             let families = (0..<46).map { family in
                 [1, 2, 10, 16].contains(family)
-                    ? Expectation("family.\(family)", "ok") : Expectation("family.\(family)", "EAFNOSUPPORT", outside: nil)
+                    ? Expectation("family.\(family)", "ok")
+                    : Expectation("family.\(family)", "EAFNOSUPPORT", outside: nil)
             }
             let netlink = (0..<23).map { protocolNumber in
                 Expectation(

@@ -49,7 +49,9 @@ enum Posture {
             let words = try Files.readText("/proc/\(pid)/\(map)").split(whereSeparator: \.isWhitespace)
             lines.append("\(map): \(words.first ?? "") -> first of the slot, \(words.last ?? "")")
         }
-        if base < 0x7000_0000 || (base - 0x7000_0000) % 65536 != 0 { lines.append("ids outside of every slot: \(base)") }
+        if base < 0x7000_0000 || (base - 0x7000_0000) % 65536 != 0 {
+            lines.append("ids outside of every slot: \(base)")
+        }
         lines.append("descriptors: " + (try descriptors(of: pid, initial: initial)).joined(separator: ", "))
         if pid != initial { lines += try resourceLimits(of: pid) }
         return lines.joined(separator: "\n") + "\n"

@@ -28,7 +28,9 @@ extension EscapeTests {
                 let root = node.directory + "/images/race/rootfs"
                 let canary = node.directory + "/canary"
                 // What a mount would hide, and what a write would change.
-                for place in ["/shm", "/pts", "/hearth/runtimes", "/runtimes"] { try Files.makeDirectories(canary + place) }
+                for place in ["/shm", "/pts", "/hearth/runtimes", "/runtimes"] {
+                    try Files.makeDirectories(canary + place)
+                }
                 try Files.write(Array("alive".utf8), to: canary + "/bird")
                 try TestNode.makeImage(root)
                 #expect(symlink(canary, root + "/link") == 0)

@@ -46,7 +46,8 @@ extension EscapeTests {
             let client = try TestAgent.shared().client()
             let scratch = try ScratchDirectory()
             let exit = try Host.run([
-                "/usr/bin/gcc", "-O1", "-static", "-I", try BuildProducts.repository("rootfs-tools/runtimes/native"), "-o",
+                "/usr/bin/gcc", "-O1", "-static", "-I", try BuildProducts.repository("rootfs-tools/runtimes/native"),
+                "-o",
                 scratch.path + "/echo", try BuildProducts.repository("rootfs-tools/examples/native-echo/echo.c"),
             ])
             #expect(exit.exit == .status(0), "\(exit.text)")

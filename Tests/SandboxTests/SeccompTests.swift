@@ -177,7 +177,7 @@ extension SandboxTests {
 
         @Test func bothTogetherMustFit() throws {
             let first = try SeccompProgram(compiling: try TestFiles.defaultProfile())
-            let rules = (0..<900).map { "errno EPERM read if arg0 == \($0)" }.joined(separator: "\n")
+            let rules = (0..<3000).map { "errno EPERM read if arg0 == \($0)" }.joined(separator: "\n")
             let long = try SeccompProgram(
                 compiling: try SeccompProfile(parsing: "default allow\n" + rules, name: "long"))
             #expect(throws: SandboxError.self) { _ = try first.stacked(with: long) }

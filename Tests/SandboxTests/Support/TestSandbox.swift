@@ -9,7 +9,9 @@ package struct Output: Sendable {
     package let errors: String
     package let end: ProcessEnd
 
-    package var lines: [String] { text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init) }
+    package var lines: [String] {
+        text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+    }
 }
 
 /// A sandbox whose events are kept, so that a test can wait for one that has come already.
