@@ -50,7 +50,7 @@ let package = Package(
         .target(name: "NurseryABI"),
         .target(name: "Wire", dependencies: [protobuf], swiftSettings: swift),
         .target(
-            name: "Sandbox", dependencies: ["Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
+            name: "Sandbox", dependencies: ["CLinux", "Linux", "NurseryABI", "CSeccomp", "CCap"], swiftSettings: swift),
         .target(name: "Images", dependencies: ["Linux", "CArchive", "CNettle"], swiftSettings: swift),
         .target(name: "Forecast", swiftSettings: swift),
         .target(name: "ForecastBench", dependencies: ["Forecast", "Replay"], swiftSettings: swift),
@@ -120,8 +120,16 @@ let package = Package(
             ], linkerSettings: [.unsafeFlags(freestanding + ["-Xlinker", "-s"])]),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux"], swiftSettings: swift),
         .testTarget(name: "NurseryABITests", dependencies: ["NurseryABI"], swiftSettings: swift),
+        .target(
+            name: "SandboxTestSupport", dependencies: ["Sandbox", "Linux", "NurseryABI"],
+            path: "Tests/SandboxTests/Support", swiftSettings: swift),
         .testTarget(
-            name: "SandboxTests", dependencies: ["Sandbox", "Linux", "CLinux", "NurseryABI"], swiftSettings: swift),
+            name: "SandboxTests", dependencies: ["SandboxTestSupport", "Sandbox", "Linux", "CLinux", "NurseryABI"],
+            exclude: ["Support"], swiftSettings: swift),
+        .testTarget(
+            name: "EscapeTests",
+            dependencies: ["AgentTestSupport", "SandboxTestSupport", "HearthClient", "Sandbox", "Linux", "Wire"],
+            exclude: ["attacks", "golden"], swiftSettings: swift),
         .testTarget(name: "WireTests", dependencies: ["Wire", protobuf], swiftSettings: swift),
         .testTarget(
             name: "HearthClientTests", dependencies: ["HearthClient", "Wire", "Linux", protobuf], swiftSettings: swift),

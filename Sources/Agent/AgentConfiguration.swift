@@ -11,6 +11,8 @@ package struct AgentConfiguration: Sendable {
     package var state = "/var/lib/hearth"
     /// The directory with `runtimes` and `seccomp`.
     package var share = ""
+    /// The node's own directory of stricter seccomp profiles, `NAME.profile`; a function names one by its label.
+    package var seccompProfiles = "/etc/hearth/seccomp"
     package var nurseryExecutable = ""
     /// The socket of a nursery that somebody else runs, a service of its own; nil: hearthd starts one, or goes on with the one
     /// that its predecessor left.
@@ -87,6 +89,7 @@ package struct AgentConfiguration: Sendable {
             socketMode = mode
         case "state": state = try setting.text()
         case "share": share = try setting.text()
+        case "seccomp_profiles": seccompProfiles = try setting.text()
         case "node_name": nodeName = try setting.text()
         case "cgroup_parent": cgroupParent = try setting.text()
         case "require_controllers": requireControllers = try setting.texts()

@@ -84,7 +84,7 @@ extension Agent {
         } catch {
             throw AgentError(error, what: "the stores in \(state)")
         }
-        let programs = try SeccompPrograms(share: configuration.share)
+        let programs = try SeccompPrograms(share: configuration.share, profiles: configuration.seccompProfiles)
         let runtimes = try RuntimeCatalog(directory: configuration.share + "/runtimes")
         let cgroups: CgroupTree
         do throws(SandboxError) {
@@ -101,6 +101,11 @@ extension Agent {
             throw AgentError(
                 .failedPrecondition, "cgroup v2 has no controller \(missing.joined(separator: ", ")) on this machine",
                 remedy: "boot with cgroup_no_v1=all, or take it out of require_controllers")
+        }
+        if let error = cgroups.deviceFilterError {
+            logger.warning(
+                "sandboxes have no cgroup device filter",
+                metadata: ["error": "\(error)", "details": "hearth doctor"])
         }
         if !cgroups.hasMemory || !cgroups.hasPids {
             logger.warning(
@@ -172,8 +177,7 @@ extension Agent {
         }
         let factory = SandboxFactory(nursery: client, cgroups: input.cgroups, firstID: input.firstSandbox)
         let environment = try SandboxEnvironment(
-            factory: factory, limits: input.configuration.limits, runtimes: input.runtimes,
-            filter: input.programs.function, initFilter: input.programs.initial,
+            factory: factory, limits: input.configuration.limits, runtimes: input.runtimes, programs: input.programs,
             posture: posture(input.programs, input.runtimes), restart: RestartFile(input.restart))
         for image in input.stored {
             let result = await withCheckedContinuation { continuation in

@@ -7,8 +7,8 @@ extension FunctionSandbox {
         guard let function else { return end() }
         do throws(AgentError) {
             var command = try environment.command(for: function)
-            // PID 1 was sealed with it, and what it starts inherits it.
-            command.filter = nil
+            // PID 1 was sealed with everybody's, and what it starts inherits that.
+            command.filter = try environment.addedFilter(for: function)
             try startCommand(command, payload: invocation.payload)
         } catch {
             current = nil

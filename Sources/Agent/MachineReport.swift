@@ -16,7 +16,7 @@ enum MachineReport {
                 "cgroup.freeze", cgroups.path + "/sandboxes/cgroup.freeze", cost: "idle sandboxes cannot be frozen",
                 remedy: "use kernel 5.2 or newer"),
             pressure(pressureFile), weight(cgroups),
-            seccomp(), landlock(), userNamespaces(), identities(), descriptors(), swap(),
+            seccomp(), landlock(), deviceFilter(cgroups), userNamespaces(), identities(), descriptors(), swap(),
         ] + interpreters(runtimes)
     }
 
@@ -107,6 +107,16 @@ enum MachineReport {
             : finding(
                 "landlock", .warn, "no Landlock", cost: "one layer less between a function and the file system",
                 remedy: "boot with lsm=landlock,...")
+    }
+
+    private static func deviceFilter(_ cgroups: CgroupTree) -> HearthFinding {
+        guard let error = cgroups.deviceFilterError else {
+            return finding("devices", .ok, "a cgroup program refuses all but six devices and terminals")
+        }
+        return finding(
+            "devices", .warn, "no cgroup device program: \(error)",
+            cost: "one layer less between a function and a device node; its /dev still has six harmless ones",
+            remedy: "start hearthd as root, on a kernel with CONFIG_CGROUP_BPF")
     }
 
     private static func userNamespaces() -> HearthFinding {

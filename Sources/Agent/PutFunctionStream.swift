@@ -28,6 +28,7 @@ final class PutFunctionStream: Session.StreamHandler {
         let agent = session.agent
         try agent.checkAccepting()
         let record = try FunctionRecord(validating: message.spec, limits: agent.environment.limits)
+        try agent.environment.checkProfile(of: record)
         try agent.checkPut(message, record)
         let put = PutFunctionStream(session, request.stream, message, record)
         if !message.reuseCodeDigest.isEmpty {

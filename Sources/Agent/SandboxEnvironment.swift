@@ -14,6 +14,8 @@ final class SandboxEnvironment {
     let runtimes: RuntimeCatalog
     let filter: SeccompProgram
     let initFilter: SeccompProgram?
+    /// Stricter filters that a function may name.
+    let namedFilters: [String: StricterFilter]
     let null: SharedFD
     let restart: RestartFile
     /// What sandboxes are made with here: filters, interfaces, the runtimes' command lines. One that was made with something
@@ -22,16 +24,17 @@ final class SandboxEnvironment {
     private var images: [String: UInt32] = [:]
 
     init(
-        factory: SandboxFactory, limits: AgentLimits, runtimes: RuntimeCatalog, filter: SeccompProgram,
-        initFilter: SeccompProgram?, posture: UInt64, restart: RestartFile
+        factory: SandboxFactory, limits: AgentLimits, runtimes: RuntimeCatalog, programs: SeccompPrograms,
+        posture: UInt64, restart: RestartFile
     ) throws(AgentError) {
         self.posture = posture
         self.restart = restart
         self.factory = factory
         self.limits = limits
         self.runtimes = runtimes
-        self.filter = filter
-        self.initFilter = initFilter
+        filter = programs.function
+        initFilter = programs.initial
+        namedFilters = programs.named
         do throws(Errno) {
             null = SharedFD(try Files.open("/dev/null", flags: O_RDWR))
         } catch {
@@ -92,6 +95,12 @@ final class SandboxEnvironment {
 
     /// The program of a function: its own, or its runtime's bootstrap.
     func command(for function: FunctionRecord) throws(AgentError) -> SpawnRequest {
+        var request = try unfilteredCommand(for: function)
+        request.filter = try filter(for: function)
+        return request
+    }
+
+    private func unfilteredCommand(for function: FunctionRecord) throws(AgentError) -> SpawnRequest {
         let directory = function.codeDigest.isEmpty ? "/tmp" : Self.codeDirectory
         if let launch = launch(of: function) { return try command(for: launch, directory: directory) }
         if function.hasBootstrap {
@@ -132,8 +141,13 @@ final class SandboxEnvironment {
     /// only ones: RLIMIT_DATA bounds a process's private writable memory, RLIMIT_NPROC the tasks of the sandbox's own uid.
     func resourceLimits(memory: Int64, processes: Int64) -> [ResourceLimit] {
         var limits = [
-            ResourceLimit(.core, 0), ResourceLimit(.lockedMemory, 64 << 10), ResourceLimit(.openFiles, 1024),
-            ResourceLimit(.messageQueues, 0), ResourceLimit(.realTimePriority, 0),
+            // No image of a tenant's memory on anybody's disk; no memory that cannot be reclaimed; no queues that outlive a process.
+            ResourceLimit(.core, 0), ResourceLimit(.lockedMemory, 0), ResourceLimit(.messageQueues, 0),
+            // Neither priority over the neighbours nor real time.
+            ResourceLimit(.nice, 0), ResourceLimit(.realTimePriority, 0),
+            // What the kernel counts by uid: descriptors (in flight too), queued signals, tasks. No limit of file size: each
+            // place that can be written to is a tmpfs with its own.
+            ResourceLimit(.openFiles, 1024), ResourceLimit(.pendingSignals, 1024),
             ResourceLimit(.processes, UInt64(processes)),
         ]
         if !factory.cgroups.hasMemory { limits.append(ResourceLimit(.data, UInt64(memory))) }

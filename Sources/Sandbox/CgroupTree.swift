@@ -1,5 +1,6 @@
+import CLinux
 import Glibc
-import Linux
+package import Linux
 
 /// Hearth's own part of the cgroup v2 hierarchy: `agent`, `nursery`, and one group a sandbox below `sandboxes`.
 package final class CgroupTree: Sendable {
@@ -7,6 +8,8 @@ package final class CgroupTree: Sendable {
     package let path: String
     /// The controllers that sandboxes have: all of cpu, memory, pids and io on a v2 machine, none on a hybrid one.
     package let controllers: Set<String>
+    /// Why sandboxes have no device filter beside their empty /dev; nil when they have one. It takes CAP_BPF at start.
+    package let deviceFilterError: Errno?
     private let sandboxes: Cgroup
     private let nursery: Cgroup
 
@@ -44,6 +47,7 @@ package final class CgroupTree: Sendable {
             _ = consume agent
             sandboxes = try root.child("sandboxes")
             Self.enable(available, in: sandboxes)
+            deviceFilterError = Self.filterDevices(of: sandboxes)
             let enabled = try sandboxes.read("cgroup.subtree_control")
             controllers = Set(enabled.split(whereSeparator: \.isWhitespace).map(String.init))
         } catch {
@@ -62,6 +66,18 @@ package final class CgroupTree: Sendable {
         // moved to its leaf before.
         let processes = try Files.readText(mount + own + "/cgroup.procs")
         return processes.split(separator: "\n").count <= 1 ? own : "/"
+    }
+
+    /// Once for all sandboxes, on their common group: no node that somehow came to be there opens (beside nodev mounts and mknod
+    /// refused, which are what stands in the way first).
+    private static func filterDevices(of group: borrowing Cgroup) -> Errno? {
+        let directory = group.directory.rawValue
+        do throws(Errno) {
+            _ = try systemCall { clx_attach_device_filter(directory) }
+            return nil
+        } catch {
+            return error
+        }
     }
 
     /// One by one: a controller that cannot be had (io without a scheduler, cpu with real-time tasks) costs only itself.

@@ -60,6 +60,8 @@ package struct SandboxStage: Sendable, Hashable, CustomStringConvertible {
         HN_STAGE_FILTER.rawValue: "installing the seccomp filter",
         HN_STAGE_EXEC.rawValue: "executing the program", HN_STAGE_MEMORY.rawValue: "finding memory",
         HN_STAGE_SEALED.rawValue: "asking a sealed sandbox", HN_STAGE_MASK.rawValue: "masking /proc",
+        HN_STAGE_LANDLOCK.rawValue: "restricting with Landlock",
+        HN_STAGE_NESTING.rawValue: "forbidding nested user namespaces",
     ]
 
     package var description: String { Self.names[rawValue] ?? "step \(rawValue)" }

@@ -11,8 +11,8 @@ import Linux
 ///     allow socket if arg0 == 16 and arg2 == 0
 ///     errno EPERM mount umount2
 ///
-/// A call that is named nowhere meets the default. `known-denied` calls are answered EPERM, so that a program can tell a
-/// refusal from a kernel that lacks the call.
+/// A call that is named nowhere meets the default. A profile that only ever stands behind another one may begin with `default allow`
+/// and name what it takes away: see `SeccompProgram.stacked`.
 package struct SeccompProfile: Sendable {
     package struct Rule: Sendable {
         package let name: String
@@ -22,6 +22,9 @@ package struct SeccompProfile: Sendable {
 
     package let defaultAction: UInt32
     package let rules: [Rule]
+
+    /// Whether what is named nowhere is refused: the only kind that may stand alone.
+    package var isAllowlist: Bool { defaultAction != Self.allow }
 
     static let allow: UInt32 = 0x7fff_0000  // SECCOMP_RET_ALLOW
     static let killProcess: UInt32 = 0x8000_0000  // SECCOMP_RET_KILL_PROCESS
@@ -40,11 +43,16 @@ package struct SeccompProfile: Sendable {
             }
             switch verb {
             case "default":
-                guard words.popFirst() == "errno", let word = words.popFirst(), let number = Self.errnoNumber(word)
-                else {
-                    throw problem("expected 'default errno NAME'")
+                guard fallback == nil else { throw problem("a second 'default' line") }
+                if words.elementsEqual(["allow"]) {
+                    fallback = Self.allow
+                } else if words.count == 2, words.popFirst() == "errno", let word = words.popFirst(),
+                    let number = Self.errnoNumber(word)
+                {
+                    fallback = Self.errno(number)
+                } else {
+                    throw problem("expected 'default errno NAME' or 'default allow'")
                 }
-                fallback = Self.errno(number)
             case "allow", "errno":
                 var action = Self.allow
                 if verb == "errno" {

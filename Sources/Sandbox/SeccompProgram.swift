@@ -1,12 +1,16 @@
 import CSeccomp
 import Glibc
 import Linux
+import NurseryABI
 
 /// A compiled seccomp filter: BPF instructions, ready to be handed to PID 1.
 package struct SeccompProgram: Sendable, Hashable {
     package let bytes: [UInt8]
 
     package var instructionCount: Int { bytes.count / 8 }
+
+    /// What PID 1 takes; the kernel's own limit is 4096.
+    static var maximumInstructions: Int { Int(HP_FILTER_MAX.rawValue) }
 
     init(bytes: [UInt8]) {
         self.bytes = bytes

@@ -4,6 +4,8 @@ import NurseryABI
 /// PID 1 at work: binds code, starts processes, reaps every child, reports ends, seals itself.
 struct InitServer {
     let signals: Int32
+    /// What Landlock lets a program do; each is restricted before anything of it runs.
+    private let rules: Landlock.Ruleset
     private let capabilities: UInt64
     private var started = InlineArray<16, Started>(repeating: Started())
     private var sealed = false
@@ -15,8 +17,9 @@ struct InitServer {
         var cookie: UInt32 = 0
     }
 
-    init(signals: Int32, capabilities: UInt64) {
+    init(signals: Int32, rules: Landlock.Ruleset, capabilities: UInt64) {
         self.signals = signals
+        self.rules = rules
         self.capabilities = capabilities
     }
 
@@ -89,7 +92,7 @@ struct InitServer {
             guard mayspawn else { throw Failure(CN_EPERM, HN_STAGE_SEALED) }
             guard let place = freePlace() else { throw Failure(CN_EAGAIN, HN_STAGE_TABLE) }
             var message = Self.message(HP_STARTED, cookie: cookie)
-            let pid = try Spawn.start(memory, length, fds)
+            let pid = try Spawn.start(memory, length, fds, rules)
             started[place] = Started(pid: pid, cookie: cookie)
             message.process = pid
             message.time_ns = cn_now()

@@ -38,7 +38,7 @@ extension Nursery {
             arguments.pidfd = UInt64(UInt(bitPattern: $0))
             return cn_clone3(&arguments)
         }
-        if pid == 0 { SandboxInit.run(plan, gate: gate, generation: generation) }
+        if pid == 0 { SandboxInit.run(plan, kernel, gate: gate, generation: generation) }
         guard pid > 0 else {
             try mounts.enterLibrary()
             throw Failure(Int32(-pid), HN_STAGE_CLONE)

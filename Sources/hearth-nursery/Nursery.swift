@@ -16,6 +16,7 @@ struct Nursery: ~Copyable {
     static let firstSlotToken: UInt64 = 16
 
     let mounts: MountNamespaces
+    let kernel: KernelFeatures
     var networks: NetworkPool
     var images = ImageTemplates()
     var sandboxes: SandboxTable
@@ -37,7 +38,8 @@ struct Nursery: ~Copyable {
         let sandboxes = try SandboxTable.allocate()
         let gate = try BirthGate.allocate()
         return Nursery(
-            mounts: mounts, networks: networks, sandboxes: sandboxes, epoll: epoll, ownPidfd: ownPidfd, gate: gate,
+            mounts: mounts, kernel: .probe(), networks: networks, sandboxes: sandboxes, epoll: epoll,
+            ownPidfd: ownPidfd, gate: gate,
             lingerMilliseconds: Int32(clamping: linger) &* 1000)
     }
 
@@ -137,6 +139,14 @@ struct Nursery: ~Copyable {
         }
         cn_exit(0)
     }
+}
+
+/// What the kernel has of the defences that not every kernel has; looked up once.
+struct KernelFeatures {
+    let landlock: Landlock
+    let masks: ProcMasks
+
+    static func probe() -> KernelFeatures { KernelFeatures(landlock: .probe(), masks: .probe()) }
 }
 
 /// Replies with their fixed fields.

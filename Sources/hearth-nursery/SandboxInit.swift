@@ -8,11 +8,12 @@ import NurseryABI
 enum SandboxInit {
     static let control: Int32 = Nursery.childSocket
 
-    static func run(_ plan: BirthPlan, gate: borrowing BirthGate, generation: UInt32) -> Never {
+    static func run(
+        _ plan: BirthPlan, _ kernel: KernelFeatures, gate: borrowing BirthGate, generation: UInt32
+    ) -> Never {
         do throws(Failure) {
-            let signals = try prepare(plan, gate: gate, generation: generation)
+            var server = try prepare(plan, kernel, gate: gate, generation: generation)
             Fault.reach(HN_FAULT_SIGNALS, plan)
-            var server = InitServer(signals: signals, capabilities: plan.capabilities)
             server.run()
         } catch {
             InitServer.reportFailure(error, of: HP_READY, cookie: 0)
@@ -21,8 +22,8 @@ enum SandboxInit {
     }
 
     private static func prepare(
-        _ plan: BirthPlan, gate: borrowing BirthGate, generation: UInt32
-    ) throws(Failure) -> Int32 {
+        _ plan: BirthPlan, _ kernel: KernelFeatures, gate: borrowing BirthGate, generation: UInt32
+    ) throws(Failure) -> InitServer {
         // 1. Die with the nursery. Armed before anything can block; the credentials' change below clears it again.
         try check(cn_prctl(PR_SET_PDEATHSIG, UInt(CN_SIGKILL)), HN_STAGE_PARENT)
         Fault.reach(HN_FAULT_ARMED, plan)
@@ -40,7 +41,8 @@ enum SandboxInit {
         Fault.reach(HN_FAULT_SESSION, plan)
 
         // 4. The cgroup namespace only now: clone3 makes namespaces before it enters the group, so CLONE_NEWCGROUP there
-        //    would show the nursery's group as the root.
+        //    would show the nursery's group as the root. No time namespace: it hides nothing without an offset, and an offset would
+        //    only hide how long the node has been up, while every time that PID 1 reports had to be translated.
         try check(cn_unshare(CN_CLONE_NEWCGROUP), HN_STAGE_CGROUP_NAMESPACE)
         Fault.reach(HN_FAULT_CGROUP, plan)
 
@@ -48,7 +50,7 @@ enum SandboxInit {
         let root = Nursery.childRoot
         try check(cn_move_mount(root, CN_AT_FDCWD, path("/new")), HN_STAGE_ROOT)
         Fault.reach(HN_FAULT_ROOT, plan)
-        try mountProc(root)
+        try mountProc(root, kernel.masks)
         Fault.reach(HN_FAULT_PROC, plan)
 
         // 6. The ids are mapped: become root of this user namespace, which is an ordinary, otherwise unused uid outside.
@@ -60,6 +62,9 @@ enum SandboxInit {
         try check(cn_setgroups_none(), HN_STAGE_CREDENTIALS)
         try check(cn_setresgid(0), HN_STAGE_CREDENTIALS)
         try check(cn_setresuid(0), HN_STAGE_CREDENTIALS)
+        //    No user namespace inside this one, whatever the filter says: most kernel exploits of the last years begin with one
+        //    (CVE-2022-0185, CVE-2024-1086). The limit is that of the namespace which writes it, and only now is it ours.
+        try forbidNesting()
         Fault.reach(HN_FAULT_CREDENTIALS, plan)
         // 7. Changing ids cleared PDEATHSIG and may have set us dumpable by other rules: again, and then look whether the
         //    nursery died in between.
@@ -70,10 +75,15 @@ enum SandboxInit {
         _ = cn_close(Nursery.childParent)
         Fault.reach(HN_FAULT_REARMED, plan)
 
-        // 8. Writable places, of bounded size, owned by our root.
-        try mountScratch(root, path("tmp"), bytes: plan.tmpBytes, inodes: UInt64(plan.tmpInodes), HN_STAGE_TMP)
-        try mountScratch(root, path("dev/shm"), bytes: plan.shmBytes, inodes: 1024, HN_STAGE_SHM)
+        // 8. Writable places, of bounded size, owned by our root; and Landlock's word for each, for the programs to come.
+        let rules = try kernel.landlock.ruleset()
+        try rules.allowReading(beneath: root)
+        try mountScratch(
+            root, path("tmp"), bytes: plan.tmpBytes, inodes: UInt64(plan.tmpInodes), rules, HN_STAGE_TMP)
+        try mountScratch(root, path("dev/shm"), bytes: plan.shmBytes, inodes: 1024, rules, HN_STAGE_SHM)
         if plan.devpts { try mountDevpts(root) }
+        let devices = FD(try check(cn_openat2(root, path("dev"), CN_O_PATH, CN_RESOLVE_STRICT), HN_STAGE_LANDLOCK))
+        try rules.allowDevices(beneath: devices.raw)
         Fault.reach(HN_FAULT_SCRATCH, plan)
 
         // 9. The old root goes: a chroot alone would leave the host's procfs reachable.
@@ -100,21 +110,32 @@ enum SandboxInit {
         try Capabilities.keepForService(plan.capabilities)
         Fault.reach(HN_FAULT_CAPABILITIES, plan)
 
-        return try check(cn_child_signals(), HN_STAGE_SIGNALS)
+        let signals = try check(cn_child_signals(), HN_STAGE_SIGNALS)
+        return InitServer(signals: signals, rules: rules, capabilities: plan.capabilities)
     }
 
-    /// A fresh procfs: it shows this PID namespace only.
-    private static func mountProc(_ root: Int32) throws(Failure) {
+    /// A fresh procfs: it shows this PID namespace only, and of that only what the reader may trace: PID 1's own command line names
+    /// the node's directories. Read-only as a whole, so that core_pattern, sysrq-trigger and every sysctl answer EROFS to whoever
+    /// asks (CVE-2025-52881 was a write that went to the wrong one of them).
+    private static func mountProc(_ root: Int32, _ masks: ProcMasks) throws(Failure) {
         let context = FD(try check(cn_fsopen(path("proc")), HN_STAGE_PROC))
+        try check(cn_fs_string(context.raw, path("hidepid"), path("invisible")), HN_STAGE_PROC)
         try check(cn_fs_create(context.raw), HN_STAGE_PROC)
-        let mount = FD(
-            try check(
-                cn_fsmount(context.raw, CN_ATTR_NOSUID | CN_ATTR_NODEV | CN_ATTR_NOEXEC), HN_STAGE_PROC))
+        let attributes = CN_ATTR_RDONLY | CN_ATTR_NOSUID | CN_ATTR_NODEV | CN_ATTR_NOEXEC
+        let mount = FD(try check(cn_fsmount(context.raw, attributes), HN_STAGE_PROC))
         try attach(mount, root, path("proc"), HN_STAGE_PROC)
+        try masks.apply(to: mount.raw, root: root)
+    }
+
+    private static func forbidNesting() throws(Failure) {
+        let limit = FD(
+            try check(
+                cn_openat(CN_AT_FDCWD, path("/proc/sys/user/max_user_namespaces"), CN_O_WRONLY, 0), HN_STAGE_NESTING))
+        try check(cn_write(limit.raw, path("0"), 1), HN_STAGE_NESTING)
     }
 
     private static func mountScratch(
-        _ root: Int32, _ target: cn_path, bytes: UInt64, inodes: UInt64, _ stage: hn_stage
+        _ root: Int32, _ target: cn_path, bytes: UInt64, inodes: UInt64, _ rules: Landlock.Ruleset, _ stage: hn_stage
     ) throws(Failure) {
         var size = ShortText()
         size.append(bytes)
@@ -130,6 +151,7 @@ enum SandboxInit {
                 }
             })
         try attach(mount, root, target, stage)
+        try rules.allowScratch(beneath: mount.raw)
     }
 
     private static func mountDevpts(_ root: Int32) throws(Failure) {

@@ -29,14 +29,15 @@ struct Spawn {
     private var rlimits: UnsafePointer<hp_rlimit>
     private var rlimitCount: Int
     private var buffer: UnsafeMutablePointer<CChar>
+    private let rules: Landlock.Ruleset
     /// What the child found; read by the parent after vfork.
     private var failure: Failure?
 
     /// Starts what the message in `memory` describes; `workspace` bytes follow it. Returns the pid.
     static func start(
-        _ memory: UnsafeMutableRawPointer, _ length: Int, _ arrived: borrowing Arrived
+        _ memory: UnsafeMutableRawPointer, _ length: Int, _ arrived: borrowing Arrived, _ rules: Landlock.Ruleset
     ) throws(Failure) -> Int32 {
-        var plan = try Spawn(memory, length, arrived)
+        var plan = try Spawn(memory, length, arrived, rules)
         let pid = withUnsafeMutablePointer(to: &plan) {
             cn_vfork_call({ Spawn.child($0) }, $0, cn_vfork_stack_top())
         }
@@ -48,8 +49,9 @@ struct Spawn {
     // MARK: Parsing
 
     private init(
-        _ memory: UnsafeMutableRawPointer, _ length: Int, _ arrived: borrowing Arrived
+        _ memory: UnsafeMutableRawPointer, _ length: Int, _ arrived: borrowing Arrived, _ rules: Landlock.Ruleset
     ) throws(Failure) {
+        self.rules = rules
         let bad = Failure(CN_EINVAL, HN_STAGE_REQUEST)
         let headerSize = MemoryLayout<hp_spawn>.size
         guard length >= headerSize else { throw bad }
@@ -115,6 +117,10 @@ struct Spawn {
 
     /// The steps from PID 1's child to the program, in the order that leaves each the privilege it needs.
     private func become() throws(Failure) {
+        // 0. Landlock, while its ruleset is still open. None of the steps below needs what it takes away.
+        if flags & HP_SPAWN_TTY.rawValue != 0, fdCount > 0 { try rules.allowTerminal(fds[0]) }
+        try rules.restrict()
+
         // 1. Exactly the descriptors that were sent, as 0, 1, 2, ...: everything else is closed, PID 1's socket first of all.
         for index in 0..<fdCount {
             try check(cn_dup_above(fds[index], Self.first + Int32(index)), HN_STAGE_DESCRIPTORS)

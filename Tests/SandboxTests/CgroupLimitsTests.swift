@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import SandboxTestSupport
 import Testing
 
 @testable import Sandbox

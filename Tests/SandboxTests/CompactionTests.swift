@@ -1,4 +1,5 @@
 import Linux
+import SandboxTestSupport
 import Testing
 
 @testable import Sandbox

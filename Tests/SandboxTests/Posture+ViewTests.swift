@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import SandboxTestSupport
 import Testing
 
 @testable import Sandbox
@@ -96,7 +97,8 @@ extension SandboxTests.Posture {
             let output = try await sandbox.run([
                 "/bin/sh", "-c", "cd /proc; echo [0-9]*; cat 1/comm 2/comm; kill -0 1 2>&1; echo $$",
             ])
-            #expect(output.lines.first == "1 2 3", "\(output.text)")
+            // PID 1 is hidden; so is another program of the same sandbox where Landlock keeps them apart.
+            #expect(output.lines.first == (Probes.landlockABI() > 0 ? "3" : "2 3"), "\(output.text)")
             #expect(output.lines.last == "3")
             // PID 1 cannot be looked into or signalled from within.
             let peek = try await sandbox.run(

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import SandboxTestSupport
 import Testing
 
 @testable import Sandbox
@@ -48,7 +49,8 @@ extension SandboxTests {
             ("allow read if arg0 & 1", 2, "expected 'if argN"),
             ("allow read if arg0 == 1 2", 2, "expected 'if argN"),
             ("allow read if", 2, "expected 'if argN"),
-            ("default allow", 2, "expected 'default errno NAME'"),
+            ("default allow", 2, "a second 'default' line"),
+            ("default errno EPERM", 2, "a second 'default' line"),
             ("allow read if arg0 == 0x1ffffffffffffffff", 2, "expected 'if argN"),
         ])
         func errorsNameTheLine(_ line: String, _ number: Int, _ reason: String) throws {
@@ -119,6 +121,66 @@ extension SandboxTests {
         ])
         func callsLeftOutLookLikeAnOlderKernel(_ name: String, _ number: Int) throws {
             #expect(try shipped().run(number) == .errno(ENOSYS), "\(name)")
+        }
+
+        /// moby's default profile allows 361 calls without a condition.
+        @Test func theAllowlistIsShort() throws {
+            let text = try Files.readText(try TestFiles.repository("rootfs-tools/seccomp/default.profile"))
+            let profile = try SeccompProfile(parsing: text, name: "default.profile")
+            let allowed = Set(profile.rules.filter { $0.action == SeccompProfile.allow }.map(\.name))
+            #expect(profile.isAllowlist && profile.defaultAction == SeccompProfile.errno(ENOSYS))
+            #expect(allowed.count < 280, "\(allowed.count) calls are allowed")
+        }
+
+        @Test func protocolsAreThoseOfEverydayPrograms() throws {
+            let machine = try shipped()
+            for family: UInt64 in [2, 10] {
+                for number: UInt64 in 0...300 {
+                    #expect(
+                        (machine.run(41, [family, 1, number]) == .allow) == [0, 6, 17].contains(number),
+                        "family \(family), protocol \(number)")
+                }
+            }
+            for number: UInt64 in 0...30 {
+                #expect((machine.run(41, [16, 3, number]) == .allow) == (number == 0), "netlink \(number)")
+            }
+        }
+
+        // MARK: One profile behind another
+
+        /// Whatever the second one says, a call that the first refuses stays refused, with the first's answer.
+        @Test(arguments: [
+            "default allow", "default errno ENOSYS\nallow read ptrace mount keyctl bpf unshare",
+            "default allow\nerrno EACCES socket\nerrno EACCES openat if arg2 & 0x3 == 1",
+        ])
+        func aSecondProfileOnlyTightens(_ text: String) throws {
+            let first = try SeccompProgram(compiling: try TestFiles.defaultProfile()).compacted()
+            let second = try SeccompProgram(compiling: try SeccompProfile(parsing: text, name: "second")).compacted()
+            let alone = BPFMachine(first.bytes)
+            let behind = BPFMachine(second.bytes)
+            let both = BPFMachine(try first.stacked(with: second).bytes)
+            let compact = BPFMachine(try first.stacked(with: second).compacted().bytes)
+            var random = SeededGenerator()
+            for call in Array(-1...600) + [0x4000_0027] {
+                for round in 0..<40 {
+                    let arguments: [UInt64] = (0..<6).map { _ in
+                        round == 0 ? 0 : random.next() >> UInt64.random(in: 0..<64, using: &random)
+                    }
+                    let before = alone.run(call, arguments)
+                    let expected = before == .allow ? behind.run(call, arguments) : before
+                    #expect(both.run(call, arguments) == expected, "call \(call) \(arguments)")
+                    #expect(compact.run(call, arguments) == expected, "call \(call) \(arguments)")
+                }
+            }
+            #expect(both.run(0, [], architecture: BPFMachine.i386) == .killProcess)
+        }
+
+        @Test func bothTogetherMustFit() throws {
+            let first = try SeccompProgram(compiling: try TestFiles.defaultProfile())
+            let rules = (0..<3000).map { "errno EPERM read if arg0 == \($0)" }.joined(separator: "\n")
+            let long = try SeccompProgram(
+                compiling: try SeccompProfile(parsing: "default allow\n" + rules, name: "long"))
+            #expect(throws: SandboxError.self) { _ = try first.stacked(with: long) }
         }
 
         @Test func cloneTakesNoNamespaceFlag() throws {

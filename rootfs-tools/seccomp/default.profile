@@ -95,6 +95,7 @@ errno ENOTTY ioctl if arg1 & 0xff00 == 0xf500
 # --- Memory ---------------------------------------------------------------------------------------------------------
 # mincore: the JVM looks at its stack with it; since Linux 5.2 it tells nothing of pages that a process could not
 # write. Left out: NUMA placement, protection keys, memfd_secret, remap_file_pages, cachestat (what others have read).
+# Locking succeeds or fails by RLIMIT_MEMLOCK, which is 0.
 allow mmap munmap mremap mprotect madvise msync mincore brk mlock mlock2 munlock mlockall munlockall membarrier
 
 # --- Processes, threads, ids ----------------------------------------------------------------------------------------
@@ -139,11 +140,17 @@ errno EPERM settimeofday clock_settime clock_adjtime adjtimex
 # --- Sockets --------------------------------------------------------------------------------------------------------
 allow bind connect listen accept accept4 getsockname getpeername sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg
 allow shutdown setsockopt getsockopt
-# AF_UNIX 1, AF_INET 2, AF_INET6 10, AF_NETLINK 16 (getifaddrs; its other protocols want capabilities).
+# AF_UNIX 1; AF_INET 2 and AF_INET6 10 with the protocols 0 (the type's own), TCP and UDP; AF_NETLINK 16 with the protocol
+# ROUTE (getifaddrs). Asking for another one makes the kernel load it as a module: SCTP, DCCP and nfnetlink have long lists of
+# CVEs. Go asks for MPTCP and takes ENOSYS as "then TCP".
 allow socket if arg0 == 1
-allow socket if arg0 == 2
-allow socket if arg0 == 10
-allow socket if arg0 == 16
+allow socket if arg0 == 2 and arg2 == 0
+allow socket if arg0 == 2 and arg2 == 6
+allow socket if arg0 == 2 and arg2 == 17
+allow socket if arg0 == 10 and arg2 == 0
+allow socket if arg0 == 10 and arg2 == 6
+allow socket if arg0 == 10 and arg2 == 17
+allow socket if arg0 == 16 and arg2 == 0
 # Every other family: AF_ALG 38 (CVE-2026-31431 writes the page cache of a shared image), AF_VSOCK 40 (reaches the
 # hypervisor), AF_PACKET 17 and all the rarely tested ones. Seven patterns of bits that cover 0...63 without the four
 # above.

@@ -77,6 +77,9 @@ const char *clx_errno_text(int number);
 int64_t clx_monotonic_ns(void);
 int64_t clx_realtime_ns(void);
 long clx_landlock_abi(void);
+// Lets everything in the control group, and below it, open null, zero, full, random, urandom and terminals, no other device, and make
+// none. The program lives as long as the group.
+int clx_attach_device_filter(int group);
 long clx_syscall_errno_probe(long number);
 
 // openpty(3) without its name leak: master and slave, both close-on-exec.

@@ -9,6 +9,7 @@
 #include <linux/prctl.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
+#include <linux/stat.h>
 #include <stddef.h>
 
 typedef const char *cn_path;
@@ -183,6 +184,27 @@ static inline long cn_make_private(void) {
 static inline long cn_sethostname(const char *name, size_t n) {
     return cn_call2(__NR_sethostname, (long)name, (long)n);
 }
+
+// Whether the descriptor is the device 1:3 itself.
+static inline int cn_is_null_device(int fd) {
+    struct statx s;
+    return cn_call5(__NR_statx, fd, (long)"", AT_EMPTY_PATH, STATX_TYPE, (long)&s) == 0 &&
+           (s.stx_mode & 0170000) == 0020000 && s.stx_rdev_major == 1 && s.stx_rdev_minor == 3;
+}
+
+// ---- Landlock. Its header on Debian 12 is older than the scopes, so the structures are written out (linux/landlock.h of 6.12).
+
+static inline long cn_landlock_abi(void) { return cn_call3(__NR_landlock_create_ruleset, 0, 0, 1 /* VERSION */); }
+// A kernel that knows less of the structure takes it where the rest is zero.
+static inline long cn_landlock_create(uint64_t files, uint64_t scopes) {
+    struct { uint64_t files, network, scopes; } ruleset = {files, 0, scopes};
+    return cn_call3(__NR_landlock_create_ruleset, (long)&ruleset, sizeof ruleset, 0);
+}
+static inline long cn_landlock_allow(int ruleset, int beneath, uint64_t access) {
+    struct { uint64_t access; int32_t beneath; } __attribute__((packed)) rule = {access, beneath};
+    return cn_call4(__NR_landlock_add_rule, ruleset, 1 /* PATH_BENEATH */, (long)&rule, 0);
+}
+static inline long cn_landlock_restrict(int ruleset) { return cn_call2(__NR_landlock_restrict_self, ruleset, 0); }
 
 // ---- sockets and waiting
 

@@ -232,6 +232,8 @@ enum hn_stage {
     HN_STAGE_EXEC = 26,
     HN_STAGE_MEMORY = 27,
     HN_STAGE_SEALED = 28,      // asked of a sealed PID 1
-    HN_STAGE_MASK = 29,        // masked and read-only paths of /proc
+    HN_STAGE_MASK = 29,        // masked paths of /proc
+    HN_STAGE_LANDLOCK = 30,    // Landlock's rules, and SPAWN: being restricted by them
+    HN_STAGE_NESTING = 31,     // no user namespace inside this one
     HN_STAGE_FAULT = 255,      // debug builds: stopped where the request said
 };

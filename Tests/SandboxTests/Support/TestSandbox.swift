@@ -1,29 +1,28 @@
 import Glibc
-import Linux
-import NurseryABI
-import Testing
-
-@testable import Sandbox
+package import Linux
+@testable package import Sandbox
 
 /// What a program left behind.
-struct Output: Sendable {
-    let exit: Linux.Process.Exit
-    let text: String
-    let errors: String
-    let end: ProcessEnd
+package struct Output: Sendable {
+    package let exit: Linux.Process.Exit
+    package let text: String
+    package let errors: String
+    package let end: ProcessEnd
 
-    var lines: [String] { text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init) }
+    package var lines: [String] {
+        text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+    }
 }
 
 /// A sandbox whose events are kept, so that a test can wait for one that has come already.
 @LoopActor
-final class TestSandbox {
-    let sandbox: Sandbox
-    private(set) var events: [SandboxEvent] = []
+package final class TestSandbox {
+    package let sandbox: Sandbox
+    package private(set) var events: [SandboxEvent] = []
     private var waiting: [(id: Int, match: (SandboxEvent) -> Bool, resume: (SandboxEvent?) -> Void)] = []
     private var nextID = 0
 
-    init(_ sandbox: Sandbox) {
+    package init(_ sandbox: Sandbox) {
         self.sandbox = sandbox
         sandbox.onEvent = { event in self.take(event) }
     }
@@ -39,7 +38,7 @@ final class TestSandbox {
 
     /// The first event, past or to come, that fits.
     @discardableResult
-    func event(
+    package func event(
         _ what: String, within seconds: Double = 20, where match: @escaping (SandboxEvent) -> Bool
     ) async throws -> SandboxEvent {
         if let event = events.first(where: match) { return event }
@@ -63,7 +62,7 @@ final class TestSandbox {
         return found
     }
 
-    func ready() async throws {
+    package func ready() async throws {
         try await event("ready") {
             switch $0 {
             case .ready, .ended: true
@@ -73,20 +72,20 @@ final class TestSandbox {
         if let end = ended { throw end.failure ?? SandboxError.ended }
     }
 
-    var ended: SandboxEnd? {
+    package var ended: SandboxEnd? {
         for case .ended(let end) in events { return end }
         return nil
     }
 
     /// Kills the sandbox and waits until its group has gone, so that what is counted afterwards is counted in peace.
     @discardableResult
-    func end() async throws -> SandboxEnd {
+    package func end() async throws -> SandboxEnd {
         sandbox.kill()
         return try await waitForEnd()
     }
 
     @discardableResult
-    func waitForEnd() async throws -> SandboxEnd {
+    package func waitForEnd() async throws -> SandboxEnd {
         try await event("end") { if case .ended = $0 { true } else { false } }
         let path = sandbox.cgroup.path
         try await eventually("\(path) goes") { !Files.exists(path) }
@@ -95,7 +94,7 @@ final class TestSandbox {
     }
 
     /// Starts a program with three descriptors; returns its cookie.
-    func spawn(
+    package func spawn(
         _ argv: [String], _ change: (inout SpawnRequest) -> Void = { _ in }, descriptors: [Int32]? = nil
     ) throws -> UInt32 {
         var request = SpawnRequest(argv: argv, environment: ["PATH=/usr/bin:/bin", "HOME=/tmp"])
@@ -107,7 +106,7 @@ final class TestSandbox {
     }
 
     /// The pid inside of what was started with this cookie; what PID 1 said when it could not.
-    func started(_ cookie: UInt32) async throws -> Int32 {
+    package func started(_ cookie: UInt32) async throws -> Int32 {
         let event = try await event("start of \(cookie)") {
             switch $0 {
             case .started(cookie, _, _), .failed(cookie, _), .ended: true
@@ -121,7 +120,7 @@ final class TestSandbox {
         }
     }
 
-    func exited(_ cookie: UInt32, within seconds: Double = 20) async throws -> ProcessEnd {
+    package func exited(_ cookie: UInt32, within seconds: Double = 20) async throws -> ProcessEnd {
         let event = try await event("exit of \(cookie)", within: seconds) {
             switch $0 {
             case .exited(cookie, _), .failed(cookie, _), .ended: true
@@ -137,7 +136,7 @@ final class TestSandbox {
 
     /// Runs a program to its end. Never write `change` inside `#expect`: Swift 6.3 may then call another closure of the
     /// same test. Its output goes to memory files, so that a child left behind keeps no pipe open.
-    func run(
+    package func run(
         _ argv: [String], _ change: (inout SpawnRequest) -> Void = { _ in }, input: String = "",
         within seconds: Double = 20
     ) async throws -> Output {
@@ -157,13 +156,13 @@ final class TestSandbox {
     }
 
     /// PID 1's number on the host. The nursery's answer may come after PID 1's first words.
-    func pid() async throws -> Int32 {
+    package func pid() async throws -> Int32 {
         try await eventually("the nursery's answer") { self.sandbox.pid != 0 }
         return sandbox.pid
     }
 
     /// The files of PID 1 as the host sees them.
-    func proc(_ name: String) async throws -> String {
+    package func proc(_ name: String) async throws -> String {
         try Files.readText("/proc/\(try await pid())/\(name)")
     }
 }

@@ -1,81 +1,20 @@
 import Glibc
-import Linux
-import NurseryABI
-import Testing
-
-@testable import Sandbox
-
-/// Every test of this module starts real nurseries and counts what they leave, so they run one after the other.
-@Suite(.serialized, .enabled(if: geteuid() == 0, "skipped: making sandboxes takes root"))
-struct SandboxTests {}
-
-/// What a test could not set up or did not get in time.
-struct TestFailure: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
-}
-
-/// The nursery that was built beside these tests, and the files of the repository.
-enum TestFiles {
-    /// HEARTH_NURSERY, or `hearth-nursery` in the directory of the test bundle.
-    static func nursery() throws -> String {
-        if let path = getenv("HEARTH_NURSERY") { return String(cString: path) }
-        var places = CommandLine.arguments
-        places.append(try link("/proc/self/exe"))
-        // The bundle is mapped into the test runner, which may itself be a program of the toolchain.
-        places += try Files.readText("/proc/self/maps", limit: 64 << 20).split(separator: "\n").compactMap {
-            $0.hasSuffix(".xctest") ? $0.split(separator: " ").last.map(String.init) : nil
-        }
-        for place in places {
-            guard let slash = place.lastIndex(of: "/") else { continue }
-            let candidate = place[..<slash] + "/hearth-nursery"
-            if Files.exists(String(candidate)) { return String(candidate) }
-        }
-        throw TestFailure("no hearth-nursery beside the tests: build it, or set HEARTH_NURSERY")
-    }
-
-    /// A file of the repository, found from this source file's own place.
-    static func repository(_ path: String, file: StaticString = #filePath) throws -> String {
-        guard let real = realpath("\(file)", nil) else { throw Errno.current }
-        defer { free(real) }
-        let parts = String(cString: real).split(separator: "/").dropLast(3)
-        return "/" + parts.joined(separator: "/") + "/" + path
-    }
-
-    static func link(_ path: String) throws -> String {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = readlink(path, &buffer, 4096)
-        guard count >= 0 else { throw Errno.current }
-        return String(decoding: buffer[..<count], as: UTF8.self)
-    }
-
-    static func defaultProfile() throws -> SeccompProfile {
-        let path = try repository("rootfs-tools/seccomp/default.profile")
-        return try SeccompProfile(parsing: try Files.readText(path), name: "default.profile")
-    }
-
-    static func temporaryDirectory() throws -> String {
-        var template = Array("/tmp/hearth-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Errno.current }
-        // Readable to the sandbox's ids, which are "others" here.
-        guard chmod(template, 0o755) == 0 else { throw Errno.current }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-}
+package import Linux
+@testable package import Sandbox
 
 /// A nursery with an image, a cgroup tree and a factory of its own, in a temporary directory.
 @LoopActor
-final class TestNode {
-    let directory: String
-    let configuration: NurseryConfiguration
-    let cgroups: CgroupTree
-    let factory: SandboxFactory
-    let nurseryPid: Int32
+package final class TestNode {
+    package let directory: String
+    package let configuration: NurseryConfiguration
+    package let cgroups: CgroupTree
+    package let factory: SandboxFactory
+    package let nurseryPid: Int32
     private let nursery: Linux.Process
-    private(set) var image: UInt32 = 0
+    package private(set) var image: UInt32 = 0
 
     /// Starts a nursery and prepares the image `host`: the node's /usr and an /etc of the test's own.
-    static func start(networks: Int = 16, linger: Int = 30) async throws -> TestNode {
+    package static func start(networks: Int = 16, linger: Int = 30) async throws -> TestNode {
         let node = try TestNode(networks: networks, linger: linger)
         node.image = try await node.prepare("host", host: true)
         return node
@@ -91,7 +30,7 @@ final class TestNode {
         factory = SandboxFactory(nursery: try NurseryClient(started.takeConnection()), cgroups: cgroups)
     }
 
-    nonisolated static func makeDirectories(
+    package nonisolated static func makeDirectories(
         _ directory: String, networks: Int = 16, linger: Int = 30
     ) throws -> NurseryConfiguration {
         for name in ["images", "code", "runtimes"] { try Files.makeDirectory(directory + "/" + name) }
@@ -102,7 +41,7 @@ final class TestNode {
     }
 
     /// The skeleton that a host image needs: mount points, links into /usr, and an /etc with nothing of the node's.
-    nonisolated static func makeImage(_ root: String) throws {
+    package nonisolated static func makeImage(_ root: String) throws {
         for name in [
             "usr", "dev", "proc", "tmp", "etc", "root", "home", "var/task", "var/tmp", "opt/hearth/runtimes",
         ] {
@@ -116,27 +55,27 @@ final class TestNode {
         try Files.write(Array("root:x:0:\nuser:x:1000:\n".utf8), to: root + "/etc/group")
     }
 
-    func prepare(_ name: String, host: Bool) async throws -> UInt32 {
+    package func prepare(_ name: String, host: Bool) async throws -> UInt32 {
         try await withCheckedContinuation { continuation in
             factory.prepareImage(name, host: host) { continuation.resume(returning: $0) }
         }.get()
     }
 
-    func code(_ name: String) async throws -> SharedFD {
+    package func code(_ name: String) async throws -> SharedFD {
         try await withCheckedContinuation { continuation in
             factory.codeMount(name) { continuation.resume(returning: $0) }
         }.get()
     }
 
     /// Begins a sandbox of the host image.
-    func create(_ change: (inout SandboxSpec) -> Void = { _ in }) throws -> TestSandbox {
+    package func create(_ change: (inout SandboxSpec) -> Void = { _ in }) throws -> TestSandbox {
         var spec = SandboxSpec(image: image)
         change(&spec)
         return TestSandbox(try factory.create(spec))
     }
 
     /// A sandbox for one program.
-    func run(
+    package func run(
         _ argv: [String], _ change: (inout SpawnRequest) -> Void = { _ in }, input: String = ""
     ) async throws -> Output {
         let sandbox = try create()
@@ -146,7 +85,7 @@ final class TestNode {
     }
 
     /// Ends the nursery and takes every trace away; what is left over is a failure of its own.
-    func stop() async throws {
+    package func stop() async throws {
         await withCheckedContinuation { continuation in
             factory.shutdown { continuation.resume() }
         }
@@ -159,7 +98,7 @@ final class TestNode {
     }
 
     /// Waits for the nursery's own end.
-    func nurseryEnd() async throws -> Linux.Process.Exit {
+    package func nurseryEnd() async throws -> Linux.Process.Exit {
         for _ in 0..<1000 {
             if let exit = try nursery.reap() { return exit }
             try await Task.sleep(for: .milliseconds(5))
@@ -167,12 +106,12 @@ final class TestNode {
         throw TestFailure("nursery \(nurseryPid) did not end within 5 s")
     }
 
-    func killNursery() throws { try nursery.signal(SIGKILL) }
+    package func killNursery() throws { try nursery.signal(SIGKILL) }
 }
 
 /// Polls for something that happens soon; fails with its name.
 @LoopActor
-func eventually(
+package func eventually(
     _ what: String, within seconds: Double = 10, _ condition: @LoopActor () throws -> Bool
 ) async throws {
     let end = monotonicNow() + Int64(seconds * 1e9)
@@ -185,7 +124,7 @@ func eventually(
 
 /// Runs a test on a node, which is stopped whatever happens.
 @LoopActor
-func withNode(
+package func withNode(
     networks: Int = 16, linger: Int = 30, _ body: @LoopActor (TestNode) async throws -> Void
 ) async throws {
     let node = try await TestNode.start(networks: networks, linger: linger)

@@ -1,21 +1,19 @@
 import Glibc
-import Linux
-import NurseryABI
-import Testing
-
-@testable import Sandbox
+package import Linux
+package import NurseryABI
+@testable package import Sandbox
 
 /// A nursery spoken to byte by byte, as a hearthd that has been taken over would.
-final class RawNursery {
-    let directory: String
-    let cgroups: CgroupTree
-    let configuration: NurseryConfiguration
-    let process: Linux.Process
-    private(set) var connection: SharedFD
+package final class RawNursery {
+    package let directory: String
+    package let cgroups: CgroupTree
+    package let configuration: NurseryConfiguration
+    package let process: Linux.Process
+    package private(set) var connection: SharedFD
     private var lastCookie: UInt64 = 1 << 32
 
     /// - Parameter executable: another program than the one of this build.
-    init(linger: Int = 30, networks: Int = 2, executable: String? = nil) throws {
+    package init(linger: Int = 30, networks: Int = 2, executable: String? = nil) throws {
         directory = try TestFiles.temporaryDirectory()
         var configuration = try TestNode.makeDirectories(directory, networks: networks, linger: linger)
         if let executable { configuration.executable = executable }
@@ -27,30 +25,30 @@ final class RawNursery {
     }
 
     /// A control group to be born in.
-    func group(_ name: String) throws -> Cgroup {
+    package func group(_ name: String) throws -> Cgroup {
         try Cgroup(opening: cgroups.path + "/sandboxes").child(name)
     }
 
-    func disconnect() throws {
+    package func disconnect() throws {
         // Any other descriptor: closing is what counts.
         connection = SharedFD(try Files.open("/dev/null", flags: O_RDWR))
     }
 
-    func reconnect() throws {
+    package func reconnect() throws {
         try disconnect()
         connection = SharedFD(try UnixSocket.connect(path: configuration.socket, kind: .sequencedPacket))
     }
 
-    func send(_ bytes: [UInt8], _ descriptors: [Int32] = []) throws {
+    package func send(_ bytes: [UInt8], _ descriptors: [Int32] = []) throws {
         _ = try Message.send(connection.rawValue, bytes, descriptors: descriptors, wait: true)
     }
 
-    func send(_ request: hn_request, _ descriptors: [Int32] = []) throws {
+    package func send(_ request: hn_request, _ descriptors: [Int32] = []) throws {
         try send(withUnsafeBytes(of: request) { Array($0) }, descriptors)
     }
 
     /// The next packet; nil when none comes in time, or the nursery closed the connection.
-    static func receive<Packet>(
+    package static func receive<Packet>(
         _ fd: Int32, as empty: Packet, within milliseconds: Int32
     ) throws -> (Packet, [SharedFD])? {
         var entry = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
@@ -63,12 +61,12 @@ final class RawNursery {
     }
 
     /// Takes every reply that is there.
-    func drain() throws {
+    package func drain() throws {
         while try Self.receive(connection.rawValue, as: hn_reply(), within: 0) != nil {}
     }
 
     /// Sends a request and waits for its own reply, passing over others.
-    func ask(_ request: hn_request, _ descriptors: [Int32] = []) throws -> (hn_reply, [SharedFD]) {
+    package func ask(_ request: hn_request, _ descriptors: [Int32] = []) throws -> (hn_reply, [SharedFD]) {
         lastCookie += 1
         var copy = request
         copy.cookie = lastCookie
@@ -79,7 +77,7 @@ final class RawNursery {
         throw TestFailure("the nursery does not answer request \(request.op)")
     }
 
-    func prepareHost() throws -> UInt32 {
+    package func prepareHost() throws -> UInt32 {
         var request = NurseryClient.request(HN_IMAGE)
         request.image_kind = HN_IMAGE_HOST.rawValue
         try FixedText.store("host", in: &request.name, what: "name")
@@ -88,7 +86,7 @@ final class RawNursery {
         return reply.image
     }
 
-    static func creation(slot: UInt32, image: UInt32) -> hn_request {
+    package static func creation(slot: UInt32, image: UInt32) -> hn_request {
         var request = NurseryClient.request(HN_CREATE)
         request.sandbox = UInt64(slot) + 1
         request.slot = slot
@@ -100,7 +98,7 @@ final class RawNursery {
     }
 
     /// A sandbox of its own: the test holds hearthd's end of PID 1's socket.
-    func create(slot: UInt32, image: UInt32) throws -> RawSandbox {
+    package func create(slot: UInt32, image: UInt32) throws -> RawSandbox {
         let cgroup = try group("s\(slot)")
         let path = cgroup.path
         let pair = try DescriptorPair.socket(.sequencedPacket).take()
@@ -115,7 +113,7 @@ final class RawNursery {
         return RawSandbox(slot: slot, pid: reply.pid, control: control, cgroup: path)
     }
 
-    func kill(_ sandbox: RawSandbox) throws {
+    package func kill(_ sandbox: RawSandbox) throws {
         var request = NurseryClient.request(HN_KILL)
         request.sandbox = UInt64(sandbox.slot) + 1
         request.slot = sandbox.slot
@@ -127,13 +125,13 @@ final class RawNursery {
     }
 
     /// The proof that nothing is broken: a sandbox is made, runs a program, and ends.
-    func checkItWorks(slot: UInt32 = 4095, image: UInt32) throws {
+    package func checkItWorks(slot: UInt32 = 4095, image: UInt32) throws {
         let sandbox = try create(slot: slot, image: image)
         try sandbox.runTrue()
         try kill(sandbox)
     }
 
-    func stop() throws {
+    package func stop() throws {
         try? process.signal(SIGKILL)
         // ECHILD: the test has seen it end already.
         _ = try? process.wait(timeout: 5_000_000_000)
@@ -147,30 +145,37 @@ final class RawNursery {
 }
 
 /// The far end of a PID 1.
-struct RawSandbox {
-    let slot: UInt32
-    let pid: Int32
-    let control: SharedFD
-    let cgroup: String
+package struct RawSandbox {
+    package let slot: UInt32
+    package let pid: Int32
+    package let control: SharedFD
+    package let cgroup: String
 
-    func send(_ bytes: [UInt8], _ descriptors: [Int32] = []) throws {
+    package init(slot: UInt32, pid: Int32, control: SharedFD, cgroup: String) {
+        self.slot = slot
+        self.pid = pid
+        self.control = control
+        self.cgroup = cgroup
+    }
+
+    package func send(_ bytes: [UInt8], _ descriptors: [Int32] = []) throws {
         _ = try Message.send(control.rawValue, bytes, descriptors: descriptors, wait: true)
     }
 
-    func next(within milliseconds: Int32 = 5000) throws -> hp_message? {
+    package func next(within milliseconds: Int32 = 5000) throws -> hp_message? {
         try RawNursery.receive(control.rawValue, as: hp_message(), within: milliseconds)?.0
     }
 
-    func drain() throws { while try next(within: 0) != nil {} }
+    package func drain() throws { while try next(within: 0) != nil {} }
 
-    static func spawnTrue(cookie: UInt32 = 0x77) throws -> [UInt8] {
+    package static func spawnTrue(cookie: UInt32 = 0x77) throws -> [UInt8] {
         var bytes = try SpawnRequest(argv: ["/bin/true"], environment: ["A=b"]).encoded(descriptors: 0)
         withUnsafeBytes(of: cookie) { bytes.replaceSubrange(8..<12, with: $0) }
         return bytes
     }
 
     /// Starts /bin/true and waits for its end; answers to whatever was asked before are passed over.
-    func runTrue() throws {
+    package func runTrue() throws {
         let cookie = UInt32.random(in: 0x1000...UInt32.max)
         try send(try Self.spawnTrue(cookie: cookie))
         while let message = try next() {
@@ -188,18 +193,18 @@ struct RawSandbox {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): a seed that a failure prints repeats the run.
-struct SeededGenerator: RandomNumberGenerator {
-    let seed: UInt64
+package struct SeededGenerator: RandomNumberGenerator {
+    package let seed: UInt64
     private var state: UInt64
 
     /// HEARTH_SEED, or a new one.
-    init() {
+    package init() {
         let given = getenv("HEARTH_SEED").flatMap { UInt64(String(cString: $0)) }
         seed = given ?? UInt64.random(in: 0...UInt64.max)
         state = seed
     }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var z = state
         z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
@@ -207,5 +212,5 @@ struct SeededGenerator: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 
-    mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
+    package mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
 }

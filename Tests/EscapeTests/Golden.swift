@@ -1,0 +1,34 @@
+import Glibc
+import Linux
+import Testing
+
+/// Files of Tests/EscapeTests/golden. With HEARTH_GOLDEN=write they are written anew; a change of one is a change of what a sandbox is
+/// trusted to be, and wants the same care as a change of the code.
+enum Golden {
+    static func check(_ text: String, _ name: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let path = directory + "/" + name + ".txt"
+        if let word = getenv("HEARTH_GOLDEN"), String(cString: word) == "write" {
+            try Files.write(Array(text.utf8), to: path)
+        }
+        let expected = try Files.readText(path)
+        guard text != expected else { return }
+        let before = expected.split(separator: "\n", omittingEmptySubsequences: false)
+        let after = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let difference = after.difference(from: before).map { change in
+            switch change {
+            case .remove(let line, let text, _): "\(line + 1) - \(text)"
+            case .insert(let line, let text, _): "\(line + 1) + \(text)"
+            }
+        }
+        Issue.record(
+            "the posture is not that of golden/\(name).txt:\n\(difference.joined(separator: "\n"))",
+            sourceLocation: sourceLocation)
+    }
+
+    private static var directory: String {
+        guard let real = realpath(#filePath, nil) else { return "" }
+        defer { free(real) }
+        let path = String(cString: real)
+        return path.prefix(upTo: path.lastIndex(of: "/") ?? path.endIndex) + "/golden"
+    }
+}

@@ -1,0 +1,82 @@
+import AgentTestSupport
+import Glibc
+import HearthClient
+import Linux
+import Testing
+import Wire
+
+extension EscapeTests {
+    /// What a function's processes are, for each runtime, under a real agent.
+    @Suite(.serialized, .timeLimit(.minutes(2)), .sharedAgent("log_level: debug")) struct RuntimePosture {
+        static let sleeper = "import time\ndef handler(event, context):\n    time.sleep(event)\n    return 1\n"
+
+        /// The sandbox that serves a function, once it is there.
+        private func sandbox(of name: String, _ client: HearthClient) throws -> Int32 {
+            for _ in 0..<500 {
+                if let found = try client.listSandboxes(function: name).first(where: { $0.pid > 0 }) {
+                    return Int32(found.pid)
+                }
+                usleep(10_000)
+            }
+            throw TestFailure("no sandbox of \(name)")
+        }
+
+        private func check(_ name: String, golden: String, _ client: HearthClient) throws {
+            let pid = try sandbox(of: name, client)
+            try Golden.check(try Posture.report(initial: pid, group: try Posture.group(of: pid)), golden)
+            _ = try client.deleteFunction(name)
+        }
+
+        @Test func python() throws {
+            let client = try TestAgent.shared().client()
+            try client.put("posture-python", .python, files: ["app.py": Self.sleeper])
+            #expect(try client.invoke("posture-python", "0").outcome == .ok)
+            try check("posture-python", golden: "python", client)
+        }
+
+        @Test(.enabled(if: access("/usr/bin/node", X_OK) == 0, "skipped: no node")) func node() throws {
+            let client = try TestAgent.shared().client()
+            try client.put(
+                "posture-node", .node, files: ["app.js": "exports.handler = async (event) => event"])
+            #expect(try client.invoke("posture-node", "0").outcome == .ok)
+            try check("posture-node", golden: "node", client)
+        }
+
+        @Test func native() throws {
+            let client = try TestAgent.shared().client()
+            let scratch = try ScratchDirectory()
+            let exit = try Host.run([
+                "/usr/bin/gcc", "-O1", "-static", "-I", try BuildProducts.repository("rootfs-tools/runtimes/native"),
+                "-o",
+                scratch.path + "/echo", try BuildProducts.repository("rootfs-tools/examples/native-echo/echo.c"),
+            ])
+            #expect(exit.exit == .status(0), "\(exit.text)")
+            try client.put("posture-native", .native, directory: scratch.path) { $0.argv = ["/var/task/echo"] }
+            #expect(try client.invoke("posture-native", "x").outcome == .ok)
+            try check("posture-native", golden: "native", client)
+        }
+
+        /// A command is there only while it runs.
+        @Test func command() throws {
+            let agent = try TestAgent.shared()
+            let client = try agent.client()
+            try client.put("posture-command", .command) { $0.argv = ["/bin/sleep", "3"] }
+            let running = AgentTestSupport.Background { try agent.client().invoke("posture-command", "") }
+            let pid = try sandbox(of: "posture-command", client)
+            let group = try Posture.group(of: pid)
+            for _ in 0..<500 {
+                let processes = try Files.readText(group + "/cgroup.procs").split(separator: "\n")
+                // Until exec its image is PID 1's.
+                if let own = processes.compactMap({ Int32($0) }).first(where: { $0 != pid }),
+                    (try? Files.readText("/proc/\(own)/comm")) == "sleep\n"
+                {
+                    break
+                }
+                usleep(5000)
+            }
+            try Golden.check(try Posture.report(initial: pid, group: group), "command")
+            #expect(try running.join().outcome == .ok)
+            _ = try client.deleteFunction("posture-command")
+        }
+    }
+}
