@@ -37,39 +37,24 @@ final class StartedNurseryBox {
 }
 
 extension Agent {
-    /// Starts an agent: state directory, registry, image, cgroups, nursery, socket.
-    package nonisolated static func start(_ configuration: AgentConfiguration, logger: Logger) async throws(AgentError)
-        -> Agent
-    {
-        let state = configuration.state
-        do throws(Errno) {
-            for directory in [state, state + "/images", state + "/code"] {
-                try Files.makeDirectories(directory, mode: 0o700)
-            }
-            if let end = configuration.socket.lastIndex(of: "/"), end != configuration.socket.startIndex {
-                try Files.makeDirectories(String(configuration.socket[..<end]))
-            }
-        } catch {
-            throw AgentError(
-                .internal, "the state directory \(state): \(error)",
-                remedy: "give a directory that hearthd may write to",
-                errno: error)
-        }
-        // sun_path has 108 bytes; the nursery's socket lies in the state directory.
-        for path in [configuration.socket, state + "/nursery.sock"] where path.utf8.count > 107 {
-            throw .invalid("the socket path \(path) is longer than 107 bytes", remedy: "use a shorter directory")
-        }
-        let listener = try claimSocket(configuration)
+    /// Starts an agent on what `prepare` took: registry, images, sandboxes, and the socket answers.
+    package nonisolated static func start(
+        _ configuration: AgentConfiguration, on ground: AgentGround, logger: Logger
+    ) async throws(AgentError) -> Agent {
         do throws(AgentError) {
-            return try await start(configuration, listener, logger)
+            return try await assemble(configuration, ground, logger)
         } catch {
             try? Files.unlink(configuration.socket)
+            // Nothing of a start that failed is left: not the nursery, not its groups.
+            if let duplicate = try? ground.connection.duplicate() { NurseryProcess.end(duplicate) }
+            await ground.nursery?.reap()
+            ground.cgroups.remove()
             throw error
         }
     }
 
-    nonisolated private static func start(
-        _ configuration: AgentConfiguration, _ listener: SharedFD, _ logger: Logger
+    nonisolated private static func assemble(
+        _ configuration: AgentConfiguration, _ ground: AgentGround, _ logger: Logger
     ) async throws(AgentError) -> Agent {
         let state = configuration.state
         let registry = try Registry(path: state + "/hearth.db")
@@ -86,24 +71,6 @@ extension Agent {
         }
         let programs = try SeccompPrograms(share: configuration.share)
         let runtimes = try RuntimeCatalog(directory: configuration.share + "/runtimes")
-        let cgroups: CgroupTree
-        do throws(SandboxError) {
-            cgroups = try CgroupTree(instance: instanceTag(state), parent: configuration.cgroupParent)
-        } catch {
-            throw AgentError(error)
-        }
-        let missing = configuration.requireControllers.filter { !cgroups.controllers.contains($0) }
-        guard missing.isEmpty else {
-            cgroups.remove()
-            throw AgentError(
-                .failedPrecondition, "cgroup v2 has no controller \(missing.joined(separator: ", ")) on this machine",
-                remedy: "boot with cgroup_no_v1=all, or take it out of require_controllers")
-        }
-        if !cgroups.hasMemory || !cgroups.hasPids {
-            logger.warning(
-                "limits fall back to rlimits: cgroup v2 lacks controllers here",
-                metadata: ["has": "\(cgroups.controllers.sorted())", "details": "hearth doctor"])
-        }
         let firstInvocation = try registry.reserve("invocation", count: AgentParts.invocationBlock)
         let firstSandbox = try registry.reserve("sandbox", count: 10_000_000)
         let (records, damaged) = try registry.functions(limits: configuration.limits)
@@ -112,28 +79,12 @@ extension Agent {
                 "a function cannot be read and is left out",
                 metadata: ["function": "\(name)", "remedy": "put it again, or raise the limit that it passes"])
         }
-        let connection: SharedFD
-        let nursery: StartedNurseryBox
-        do throws(AgentError) {
-            (connection, nursery) = try startNursery(configuration, cgroups)
-        } catch {
-            cgroups.remove()
-            throw error
-        }
-        do throws(AgentError) {
-            return try await assemble(
-                AssemblyInput(
-                    configuration: configuration, logger: logger, registry: registry, code: code, images: images,
-                    stored: prepared, programs: programs, runtimes: runtimes, cgroups: cgroups, records: records,
-                    listener: listener, connection: connection, nursery: nursery, firstInvocation: firstInvocation,
-                    firstSandbox: firstSandbox))
-        } catch {
-            // Nothing of a start that failed is left: not the nursery, not its groups.
-            if let duplicate = try? connection.duplicate() { NurseryProcess.end(duplicate) }
-            await nursery.reap()
-            cgroups.remove()
-            throw error
-        }
+        return try await assemble(
+            AssemblyInput(
+                configuration: configuration, logger: logger, registry: registry, code: code, images: images,
+                stored: prepared, programs: programs, runtimes: runtimes, cgroups: ground.cgroups, records: records,
+                listener: ground.listener, connection: ground.connection, nursery: ground.nursery,
+                firstInvocation: firstInvocation, firstSandbox: firstSandbox))
     }
 
     private struct AssemblyInput: Sendable {
@@ -149,7 +100,7 @@ extension Agent {
         let records: [FunctionRecord]
         let listener: SharedFD
         let connection: SharedFD
-        let nursery: StartedNurseryBox
+        let nursery: StartedNurseryBox?
         let firstInvocation: UInt64
         let firstSandbox: UInt64
     }
@@ -196,14 +147,14 @@ extension Agent {
         return String(repeating: "0", count: 16 - text.count) + text
     }
 
-    nonisolated private static func startNursery(
-        _ configuration: AgentConfiguration, _ cgroups: CgroupTree
+    nonisolated static func startNursery(
+        _ configuration: AgentConfiguration, _ cgroups: CgroupTree, user: UserIDs?
     ) throws(AgentError) -> (SharedFD, StartedNurseryBox) {
         let nursery = NurseryConfiguration(
             executable: configuration.nurseryExecutable, socket: configuration.state + "/nursery.sock",
             images: configuration.state + "/images", code: configuration.state + "/code",
             runtimes: configuration.share + "/runtimes", linger: configuration.nurseryLinger,
-            networks: configuration.networks)
+            networks: configuration.networks, user: user?.uid)
         do throws(SandboxError) {
             // Sandboxes of an agent that was killed: their functions' state is unknown here, so they end with their nursery.
             if let old = NurseryProcess.connect(nursery) { NurseryProcess.end(old) }

@@ -14,9 +14,11 @@ final class RawNursery {
     private(set) var connection: SharedFD
     private var lastCookie: UInt64 = 1 << 32
 
-    init(linger: Int = 30, networks: Int = 2) throws {
+    init(linger: Int = 30, networks: Int = 2, user: UInt32? = nil) throws {
         directory = try TestFiles.temporaryDirectory()
-        configuration = try TestNode.makeDirectories(directory, networks: networks, linger: linger)
+        var configuration = try TestNode.makeDirectories(directory, networks: networks, linger: linger)
+        configuration.user = user
+        self.configuration = configuration
         cgroups = try CgroupTree(instance: "raw-" + (directory.split(separator: "-").last ?? ""))
         let started = try NurseryProcess.start(configuration, cgroup: cgroups.nurseryDirectory)
         process = try Linux.Process(opening: started.process.pid)
