@@ -20,6 +20,8 @@ PYTHON ?= /usr/bin/python3
 UML_TESTS ?= FloorTests|CgroupLimits|UML
 UML_TIMEOUT ?= 900
 BENCH_RESULTS ?= .build/bench
+T ?= 60
+FUZZ ?=
 BENCH_AGAINST ?= floor,floor.netns,exec,bwrap,crun,runc
 
 # sudo has a PATH of its own: look for the toolchain where it usually is.
@@ -46,7 +48,7 @@ endif
 # $(call step,what it does,command)
 step = @$(call say,$(1)); { $(2); } || { status=$$?; printf 'make $@: failed: %s (status %d)\n' "$(1)" $$status >&2; exit $$status; }
 
-.PHONY: help deps build run run-uml test test-swift test-python test-uml bench install uninstall format lint clean
+.PHONY: help deps build run run-uml test test-swift test-python test-uml fuzz bench install uninstall format lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -94,6 +96,9 @@ test-python: ## the tests of the protocol's Python client and of the runtimes' b
 test-uml: ## the tests that need the whole of cgroup v2, in user-mode Linux
 	$(call step,checking the harness of user-mode Linux,Tests/uml/check.sh)
 	$(call step,running the tests that match $(UML_TESTS) in user-mode Linux,Tests/uml/run-tests.sh --timeout $(UML_TIMEOUT) '$(UML_TESTS)')
+
+fuzz: deps ## each fuzz target for T seconds (60); FUZZ="frames traces" for some of them
+	$(call step,fuzzing for $(T) s a target,JOBS=$(JOBS) Tests/Fuzz/fuzz.sh --seconds $(T) $(FUZZ))
 
 bench: build ## every benchmark, and the budgets beside what was measured
 	@mkdir -p "$(BENCH_RESULTS)"
@@ -145,4 +150,4 @@ lint: ## check the format and the style of the Swift files
 	$(call step,checking the shell scripts,find .ci/run Tests rootfs-tools -name '*.sh' -o -path '.ci/run' | while read -r script; do bash -n "$$script" || exit 1; done)
 
 clean: ## remove what was built
-	$(call step,removing .build and bin,rm -rf .build bin)
+	$(call step,removing .build and .build-fuzz and bin,rm -rf .build .build-fuzz bin)

@@ -152,5 +152,28 @@ let package = Package(
         .testTarget(
             name: "HearthTests", dependencies: ["AgentTestSupport", "HearthClient", "Linux", "Wire"],
             swiftSettings: swift),
+        // The fuzz targets: run by `make fuzz` below, and over their corpus by the tests. The nursery is compiled for the host here, on
+        // a kernel that is only pretended.
+        .target(name: "SimulatedKernel", path: "Tests/Fuzz/SimulatedKernel"),
+        .target(
+            name: "SimulatedNursery", dependencies: ["SimulatedKernel", "NurseryABI"],
+            path: "Tests/Fuzz/SimulatedNursery", exclude: ["sources/Main.swift"],
+            swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-warnings-as-errors"])]),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Agent", "Forecast", "Images", "Linux", "Replay", "Sandbox", "SimulatedNursery", "Wire", protobuf,
+            ], path: "Tests/Fuzz/Targets", swiftSettings: swift),
+        .testTarget(name: "FuzzReplayTests", dependencies: ["FuzzTargets", "Linux"], swiftSettings: swift),
     ]
 )
+
+// Only `make fuzz` has a fuzzer to link with.
+if Context.environment["HEARTH_FUZZ"] != nil {
+    package.targets += [
+        .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+        .executableTarget(
+            name: "hearth-fuzz", dependencies: ["CFuzzer", "FuzzTargets"], path: "Tests/Fuzz/Driver",
+            swiftSettings: swift, linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
+    ]
+}

@@ -18,6 +18,8 @@ package struct AgentConfiguration: Sendable {
     /// that its predecessor left.
     package var nurserySocket: String?
     package var nodeName = ""
+    /// Who hearthd becomes once it needs no privilege any more: a name, a uid, or uid:gid. Nil stays who it is.
+    package var user: String?
     /// A group to live in, relative to the cgroup v2 mount point; nil finds one.
     package var cgroupParent: String?
     package var requireControllers: [String] = []
@@ -114,15 +116,17 @@ package struct AgentConfiguration: Sendable {
         case "log_level":
             logLevel = try setting.choice(["trace", "debug", "info", "notice", "warning", "error", "critical"])
         case "log_format": logFormat = try setting.choice(["text", "json"])
-        case "admins": for id in try setting.ids() { roles.users[id] = .admin }
-        case "invokers": for id in try setting.ids() { roles.users[id] = .invoker }
-        case "observers": for id in try setting.ids() { roles.users[id] = .observer }
-        case "admin_groups": for id in try setting.ids() { roles.groups[id] = .admin }
-        case "invoker_groups": for id in try setting.ids() { roles.groups[id] = .invoker }
-        case "observer_groups": for id in try setting.ids() { roles.groups[id] = .observer }
+        case "admins": try setting.give(.admin, in: &roles)
+        case "invokers": try setting.give(.invoker, in: &roles)
+        case "observers": try setting.give(.observer, in: &roles)
+        case "admin_groups": try setting.give(.admin, groups: true, in: &roles)
+        case "invoker_groups": try setting.give(.invoker, groups: true, in: &roles)
+        case "observer_groups": try setting.give(.observer, groups: true, in: &roles)
+        case "user": user = try setting.text()
         case "others":
             let name = try setting.choice(["none", "observer", "invoker", "admin"])
-            roles.others = ["observer": Role.observer, "invoker": .invoker, "admin": .admin][name]
+            let role = ["observer": Role.observer, "invoker": .invoker, "admin": .admin][name]
+            if let role { roles.giveEverybody(role) }
         default: try applyLimit(&setting)
         }
     }
@@ -209,13 +213,17 @@ private struct Setting {
         return number
     }
 
-    func ids() throws(AgentError) -> [UInt32] {
-        var ids: [UInt32] = []
+    /// Numeric ids, or `*` for everybody.
+    func give(_ role: Role, groups: Bool = false, in roles: inout RoleTable) throws(AgentError) {
         for text in try texts() {
-            guard let id = UInt32(text) else { throw problem("needs numeric ids, not '\(text)'") }
-            ids.append(id)
+            if text == "*" {
+                roles.giveEverybody(role)
+            } else if let id = UInt32(text) {
+                if groups { roles.give(role, group: id) } else { roles.give(role, user: id) }
+            } else {
+                throw problem("needs numeric ids or \"*\", not '\(text)'")
+            }
         }
-        return ids
     }
 
     func bytes() throws(AgentError) -> Int64 {

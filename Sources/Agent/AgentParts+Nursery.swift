@@ -9,13 +9,15 @@ extension Agent {
     /// How long a nursery that is there may take to greet; one that takes longer is stuck.
     nonisolated private static let patience: Int32 = 5000
 
-    nonisolated static func nurseryConfiguration(_ configuration: AgentConfiguration) -> NurseryConfiguration {
+    nonisolated static func nurseryConfiguration(
+        _ configuration: AgentConfiguration, user: UInt32? = nil
+    ) -> NurseryConfiguration {
         NurseryConfiguration(
             executable: configuration.nurseryExecutable,
             socket: configuration.nurserySocket ?? configuration.state + "/nursery.sock",
             images: configuration.state + "/images", code: configuration.state + "/code",
             runtimes: configuration.share + "/runtimes", linger: configuration.nurseryLinger,
-            networks: configuration.networks)
+            networks: configuration.networks, user: user)
     }
 
     /// The nursery of `nursery_socket`: its process, and the group that it and the sandboxes live in. Nil without that setting.
@@ -40,9 +42,9 @@ extension Agent {
 
     /// A connection to a nursery. One that was there before keeps its sandboxes: whoever connects asks for them.
     nonisolated static func findNursery(
-        _ configuration: AgentConfiguration, _ cgroups: CgroupTree, _ logger: Logger
+        _ configuration: AgentConfiguration, _ cgroups: CgroupTree, user: UInt32?, _ logger: Logger
     ) throws(AgentError) -> (SharedFD, StartedNurseryBox?) {
-        let nursery = nurseryConfiguration(configuration)
+        let nursery = nurseryConfiguration(configuration, user: user)
         if let old = NurseryProcess.connect(nursery) {
             if let greeting = NurseryProcess.greet(old, within: patience) {
                 if !NurseryProcess.runs(nursery.executable, process: greeting.pid) {

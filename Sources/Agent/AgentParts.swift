@@ -37,39 +37,22 @@ final class StartedNurseryBox {
 }
 
 extension Agent {
-    /// Starts an agent: state directory, registry, image, cgroups, nursery, socket.
-    package nonisolated static func start(_ configuration: AgentConfiguration, logger: Logger) async throws(AgentError)
-        -> Agent
-    {
-        let state = configuration.state
-        do throws(Errno) {
-            for directory in [state, state + "/images", state + "/code"] {
-                try Files.makeDirectories(directory, mode: 0o700)
-            }
-            if let end = configuration.socket.lastIndex(of: "/"), end != configuration.socket.startIndex {
-                try Files.makeDirectories(String(configuration.socket[..<end]))
-            }
-        } catch {
-            throw AgentError(
-                .internal, "the state directory \(state): \(error)",
-                remedy: "give a directory that hearthd may write to",
-                errno: error)
-        }
-        // sun_path has 108 bytes; the nursery's socket lies in the state directory.
-        for path in [configuration.socket, state + "/nursery.sock"] where path.utf8.count > 107 {
-            throw .invalid("the socket path \(path) is longer than 107 bytes", remedy: "use a shorter directory")
-        }
-        let listener = try claimSocket(configuration)
+    /// Starts an agent on what `prepare` took: registry, images, sandboxes, and the socket answers.
+    package nonisolated static func start(
+        _ configuration: AgentConfiguration, on ground: AgentGround, logger: Logger
+    ) async throws(AgentError) -> Agent {
         do throws(AgentError) {
-            return try await start(configuration, listener, logger)
+            return try await assemble(configuration, ground, logger)
         } catch {
             try? Files.unlink(configuration.socket)
+            ground.release()
+            await ground.nursery?.reap()
             throw error
         }
     }
 
-    nonisolated private static func start(
-        _ configuration: AgentConfiguration, _ listener: SharedFD, _ logger: Logger
+    nonisolated private static func assemble(
+        _ configuration: AgentConfiguration, _ ground: AgentGround, _ logger: Logger
     ) async throws(AgentError) -> Agent {
         let state = configuration.state
         let registry = try Registry(path: state + "/hearth.db")
@@ -86,32 +69,6 @@ extension Agent {
         }
         let programs = try SeccompPrograms(share: configuration.share, profiles: configuration.seccompProfiles)
         let runtimes = try RuntimeCatalog(directory: configuration.share + "/runtimes")
-        let cgroups: CgroupTree
-        do throws(SandboxError) {
-            let service = try connectService(configuration)
-            cgroups = try CgroupTree(
-                instance: instanceTag(state), parent: configuration.cgroupParent ?? service?.home,
-                nursery: service?.process)
-        } catch {
-            throw AgentError(error)
-        }
-        let missing = configuration.requireControllers.filter { !cgroups.controllers.contains($0) }
-        guard missing.isEmpty else {
-            cgroups.remove()
-            throw AgentError(
-                .failedPrecondition, "cgroup v2 has no controller \(missing.joined(separator: ", ")) on this machine",
-                remedy: "boot with cgroup_no_v1=all, or take it out of require_controllers")
-        }
-        if let error = cgroups.deviceFilterError {
-            logger.warning(
-                "sandboxes have no cgroup device filter",
-                metadata: ["error": "\(error)", "details": "hearth doctor"])
-        }
-        if !cgroups.hasMemory || !cgroups.hasPids {
-            logger.warning(
-                "limits fall back to rlimits: cgroup v2 lacks controllers here",
-                metadata: ["has": "\(cgroups.controllers.sorted())", "details": "hearth doctor"])
-        }
         let firstInvocation = try registry.reserve("invocation", count: AgentParts.invocationBlock)
         let firstSandbox = try registry.reserve("sandbox", count: 10_000_000)
         let (records, damaged) = try registry.functions(limits: configuration.limits)
@@ -120,31 +77,12 @@ extension Agent {
                 "a function cannot be read and is left out",
                 metadata: ["function": "\(name)", "remedy": "put it again, or raise the limit that it passes"])
         }
-        let connection: SharedFD
-        let nursery: StartedNurseryBox?
-        do throws(AgentError) {
-            (connection, nursery) = try findNursery(configuration, cgroups, logger)
-        } catch {
-            cgroups.remove()
-            throw error
-        }
-        do throws(AgentError) {
-            return try await assemble(
-                AssemblyInput(
-                    configuration: configuration, logger: logger, registry: registry, code: code, images: images,
-                    stored: prepared, programs: programs, runtimes: runtimes, cgroups: cgroups, records: records,
-                    listener: listener, connection: connection, nursery: nursery, firstInvocation: firstInvocation,
-                    firstSandbox: firstSandbox, restart: restartFile(state, logger)))
-        } catch {
-            // Nothing of a start that failed is left: not the nursery, not its groups. One that was there before has
-            // sandboxes of its own and stays.
-            if let nursery {
-                if let duplicate = try? connection.duplicate() { NurseryProcess.end(duplicate) }
-                await nursery.reap()
-                cgroups.remove()
-            }
-            throw error
-        }
+        return try await assemble(
+            AssemblyInput(
+                configuration: configuration, logger: logger, registry: registry, code: code, images: images,
+                stored: prepared, programs: programs, runtimes: runtimes, cgroups: ground.cgroups, records: records,
+                listener: ground.listener, connection: ground.connection, nursery: ground.nursery,
+                firstInvocation: firstInvocation, firstSandbox: firstSandbox, restart: restartFile(state, logger)))
     }
 
     private struct AssemblyInput: Sendable {

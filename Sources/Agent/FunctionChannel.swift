@@ -4,14 +4,7 @@ import Linux
 /// checked before anything is kept, and a turn of the loop reads a bounded amount.
 @LoopActor
 final class FunctionChannel {
-    enum Message {
-        case hello([UInt8])
-        case ready
-        case initError([UInt8])
-        case result(UInt32, [UInt8])
-        case error(UInt32, [UInt8])
-        case chunk(UInt32, [UInt8])
-    }
+    typealias Message = FunctionMessageDecoder.Message
 
     enum Event {
         case message(Message)
@@ -25,17 +18,14 @@ final class FunctionChannel {
         case shutdown = 3
     }
 
-    private static let headerSize = 12
     /// What one turn reads at most, so that a flooding function cannot keep others from their turn.
     private static let turnLimit = 4 << 20
 
     private let fd: OwnedFD
     /// The number of its descriptor, for whoever keeps a copy.
     var descriptor: Int32 { fd.rawValue }
-    private let maximumBody: Int
+    private var decoder: FunctionMessageDecoder
     private var source: Reactor.Source?
-    private var input: [UInt8] = []
-    private var consumed = 0
     private var output: [UInt8] = []
     private var written = 0
     private var handler: (@LoopActor (Event) -> Void)?
@@ -46,8 +36,7 @@ final class FunctionChannel {
         try fd.setNonblocking(true)
         let raw = fd.rawValue
         self.fd = fd
-        // A result may be as long as allowed; an error's text never needs to be longer than this.
-        maximumBody = max(maximumResult, 256 << 10)
+        decoder = FunctionMessageDecoder(maximumResult: maximumResult)
         self.handler = handler
         source = try Reactor.shared.watch(raw) { [weak self] readiness in self?.ready(readiness) }
     }
@@ -62,7 +51,7 @@ final class FunctionChannel {
 
     func send(_ kind: Kind, invocation: UInt32 = 0, prefix: [UInt8] = [], body: [UInt8]) {
         var head: [UInt8] = []
-        head.reserveCapacity(Self.headerSize + prefix.count)
+        head.reserveCapacity(FunctionMessageDecoder.headerSize + prefix.count)
         let length = UInt32(prefix.count + body.count)
         for shift in [24, 16, 8, 0] as [UInt32] { head.append(UInt8(truncatingIfNeeded: length >> shift)) }
         head += [kind.rawValue, 0, 0, 0]
@@ -114,9 +103,11 @@ final class FunctionChannel {
     private func receive() {
         var budget = Self.turnLimit
         while budget > 0, handler != nil {
-            let wanted = expected() - (input.count - consumed)
+            let wanted = max(decoder.missing, 4096)
             do throws(Errno) {
-                let count = try ByteIO.read(fd.rawValue, appendingTo: &input, max(wanted, 4096))
+                let count = try decoder.fill { (input) throws(Errno) in
+                    try ByteIO.read(fd.rawValue, appendingTo: &input, wanted)
+                }
                 if count == 0 { return fail("the function closed its channel") }
                 budget -= count
             } catch .wouldBlock {
@@ -128,56 +119,18 @@ final class FunctionChannel {
         }
     }
 
-    /// Bytes of the message being read, header included.
-    private func expected() -> Int {
-        guard input.count - consumed >= Self.headerSize else { return Self.headerSize }
-        return Self.headerSize + min(Int(word(consumed)), maximumBody)
-    }
-
-    private func word(_ at: Int) -> UInt32 {
-        UInt32(input[at]) << 24 | UInt32(input[at + 1]) << 16 | UInt32(input[at + 2]) << 8 | UInt32(input[at + 3])
-    }
-
     /// Hands out every complete message; false when the channel has ended.
     private func parse() -> Bool {
-        while input.count - consumed >= Self.headerSize {
-            let length = Int(word(consumed))
-            let kind = input[consumed + 4]
-            guard input[consumed + 5] == 0, input[consumed + 6] == 0, input[consumed + 7] == 0,
-                (128...133).contains(kind)
-            else {
-                fail("the function sent something that is no message of protocol/FUNCTION.md")
-                return false
+        do throws(FunctionMessageDecoder.Refusal) {
+            while let message = try decoder.next() {
+                handler?(.message(message))
+                if handler == nil { return false }
             }
-            guard length <= maximumBody else {
-                fail("the function sent a message of \(length) bytes; at most \(maximumBody) are allowed")
-                return false
-            }
-            guard input.count - consumed >= Self.headerSize + length else { break }
-            let invocation = word(consumed + 8)
-            let start = consumed + Self.headerSize
-            let body = Array(input[start..<(start + length)])
-            consumed = start + length
-            let message: Message =
-                switch kind {
-                case 128: .hello(body)
-                case 129: .ready
-                case 130: .initError(body)
-                case 131: .result(invocation, body)
-                case 132: .error(invocation, body)
-                default: .chunk(invocation, body)
-                }
-            handler?(.message(message))
-            if handler == nil { return false }
+            return true
+        } catch {
+            fail(error.reason)
+            return false
         }
-        if consumed == input.count {
-            if input.capacity > 64 << 10 { input = [] } else { input.removeAll(keepingCapacity: true) }
-            consumed = 0
-        } else if consumed > 64 << 10 {
-            input.removeFirst(consumed)
-            consumed = 0
-        }
-        return true
     }
 
     private func fail(_ reason: String) {

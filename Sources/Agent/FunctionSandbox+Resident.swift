@@ -1,4 +1,3 @@
-import Foundation
 import Linux
 import Sandbox
 import Wire
@@ -181,26 +180,5 @@ extension FunctionSandbox {
                 hint: "descriptor 3 belongs to the runtime; the function must leave it open")
             self.end()
         }
-    }
-}
-
-/// What a bootstrap says of an exception: `{"type","message","trace":[...]}`, as hostile as anything of a function's.
-enum BootstrapError {
-    private struct Body: Decodable {
-        var type: String?
-        var message: String?
-        var trace: [String]?
-        var fatal: Bool?
-    }
-
-    /// - Returns: the failure, and whether the process ends after it.
-    static func read(_ bytes: [UInt8]) -> (detail: FailureDetail, isFatal: Bool) {
-        guard let body = try? JSONDecoder().decode(Body.self, from: Data(bytes)) else {
-            return (FailureDetail(type: "Error", message: String(decoding: bytes.prefix(4096), as: UTF8.self)), false)
-        }
-        let detail = FailureDetail(
-            type: String((body.type ?? "Error").prefix(256)), message: String((body.message ?? "").prefix(65536)),
-            trace: (body.trace ?? []).prefix(256).map { String($0.prefix(4096)) })
-        return (detail, body.fatal ?? false)
     }
 }

@@ -48,7 +48,7 @@ final class InvokeStream: Session.StreamHandler {
         try session.agent.checkPayload(message.payload.count)
         let stream = InvokeStream(
             session, request.stream, message, function, arrived: arrived,
-            deadline: request.deadline.map { arrived &+ Int64(clamping: $0) })
+            deadline: request.deadline.map { monotonicNow(plus: Int64(clamping: $0)) })
         if !message.payloadFollows { stream.begin() }
         return stream
     }

@@ -54,15 +54,11 @@ final class RunStream: Session.StreamHandler {
         let image = try agent.environment.imageHandle(request.image.isEmpty ? "host" : request.image)
         var spec = SandboxSpec(image: image, terminals: request.tty)
         let limits = agent.environment.limits
-        spec.limits.memory = request.memoryBytes == 0 ? limits.defaultMemory : Int64(clamping: request.memoryBytes)
-        guard spec.limits.memory >= 1 << 20, spec.limits.memory <= limits.memoryBudget else {
-            throw .invalid(
-                "memory of \(spec.limits.memory) bytes",
-                remedy: "use 1 MiB up to the node's budget of \(limits.memoryBudget >> 20) MiB")
-        }
-        spec.limits.processes = request.pids == 0 ? limits.defaultProcesses : Int64(request.pids)
-        spec.limits.cpus = request.cpus
-        spec.limits.tmpBytes = request.tmpBytes == 0 ? limits.defaultTmp : Int64(clamping: request.tmpBytes)
+        let resources = try RunResources(validating: request, limits: limits)
+        spec.limits.memory = resources.memory
+        spec.limits.processes = resources.processes
+        spec.limits.cpus = resources.cpus
+        spec.limits.tmpBytes = resources.tmp
         var variables = ["PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8"]
         variables.merge(request.env) { _, new in new }
         let uid = request.uid == 0 ? 1000 : request.uid

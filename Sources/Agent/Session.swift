@@ -120,7 +120,7 @@ final class Session {
                         + Role.needed(for: method).name))
         }
         if let deadline = request.deadline {
-            let at = monotonicNow() + Int64(clamping: deadline)
+            let at = monotonicNow(plus: Int64(clamping: deadline))
             timers[stream] = Reactor.shared.schedule(at: at) { [weak self] in self?.deadlinePassed(stream) }
         }
         do throws(AgentError) {

@@ -220,7 +220,7 @@ package final class Reactor {
 
     @discardableResult
     package func schedule(after nanoseconds: Int64, _ action: @escaping @LoopActor () -> Void) -> Timer {
-        schedule(at: monotonicNow() + nanoseconds, action)
+        schedule(at: monotonicNow(plus: nanoseconds), action)
     }
 
     /// Runs `action` after the handlers of this turn, before the loop waits again: where a callback must not re-enter.

@@ -21,6 +21,12 @@ package func monotonicNow() -> Int64 {
     clx_monotonic_ns()
 }
 
+/// The monotonic clock in so many nanoseconds from now; for ever where that is more than it can count. A peer may ask for 2^63 - 1.
+package func monotonicNow(plus nanoseconds: Int64) -> Int64 {
+    let (time, overflow) = monotonicNow().addingReportingOverflow(nanoseconds)
+    return overflow ? .max : time
+}
+
 /// The wall clock (CLOCK_REALTIME), in nanoseconds since 1970: for stamps that a person reads, never for intervals.
 package func realtimeNow() -> Int64 {
     clx_realtime_ns()

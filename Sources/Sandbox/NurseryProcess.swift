@@ -13,10 +13,12 @@ package struct NurseryConfiguration: Sendable {
     package var linger: Int
     /// Network namespaces held ready.
     package var networks: Int
+    /// The user whose hearthd it serves, beside root's.
+    package var user: UInt32?
 
     package init(
         executable: String, socket: String, images: String, code: String, runtimes: String, linger: Int = 60,
-        networks: Int = 16
+        networks: Int = 16, user: UInt32? = nil
     ) {
         self.executable = executable
         self.socket = socket
@@ -25,6 +27,7 @@ package struct NurseryConfiguration: Sendable {
         self.runtimes = runtimes
         self.linger = linger
         self.networks = networks
+        self.user = user
     }
 }
 
@@ -51,10 +54,11 @@ package enum NurseryProcess {
     package static func start(
         _ configuration: NurseryConfiguration, cgroup: Int32
     ) throws(SandboxError) -> StartedNursery {
-        let arguments = [
-            configuration.executable, configuration.images, configuration.code, configuration.runtimes,
-            String(configuration.linger), String(configuration.networks),
-        ]
+        let arguments =
+            [
+                configuration.executable, configuration.images, configuration.code, configuration.runtimes,
+                String(configuration.linger), String(configuration.networks),
+            ] + (configuration.user.map { [String($0)] } ?? [])
         do throws(Errno) {
             // Nobody answered there: what is left of a nursery that died is only its name.
             if Files.exists(configuration.socket) { try Files.unlink(configuration.socket) }

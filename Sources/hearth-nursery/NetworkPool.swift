@@ -12,21 +12,29 @@ struct NetworkPool {
     private var ready = InlineArray<64, Int32>(repeating: -1)
     private(set) var count = 0
     private let target: Int
+    /// After a failure, not before this time: what made it fail lasts (max_net_namespaces), and trying without end would take a
+    /// whole processor.
+    private var retryAt: Int64 = 0
+    private static var pause: Int64 { 1_000_000_000 }
 
     init(target: Int) {
         self.target = min(max(target, 0), Self.capacity)
     }
 
-    var wantsMore: Bool { count < target }
+    var wantsMore: Bool { count < target && cn_now() >= retryAt }
+    /// Some are lacking, but the last attempt failed a moment ago.
+    var isPausing: Bool { count < target && !wantsMore }
 
     /// Makes one more for later.
     mutating func refill() throws(Failure) {
         guard count < Self.capacity else { return }
+        retryAt = cn_now() + Self.pause
         try Self.make()
         let fd = FD(
             try check(cn_openat(CN_AT_FDCWD, path("/proc/thread-self/ns/net"), 0, 0), HN_STAGE_NETWORK))
         ready[count] = try fd.raised().release()
         count += 1
+        retryAt = 0
     }
 
     /// Puts the nursery into a fresh network namespace, which the next clone inherits.

@@ -24,11 +24,13 @@ struct Nursery: ~Copyable {
     let ownPidfd: FD
     let gate: BirthGate
     let lingerMilliseconds: Int32
+    /// Whose hearthd it serves, beside root's.
+    let user: UInt32
     var connection: Int32 = -1
     var births: UInt32 = 0
 
     static func start(
-        mounts: consuming MountNamespaces, linger: Int, networks: NetworkPool
+        mounts: consuming MountNamespaces, linger: Int, networks: NetworkPool, user: UInt32
     ) throws(Failure) -> Nursery {
         let epoll = try FD(try check(cn_epoll_create(), HN_STAGE_TABLE)).raised()
         let ownPidfd = try FD(try check(cn_pidfd_open(Int32(cn_getpid())), HN_STAGE_TABLE)).raised()
@@ -40,7 +42,7 @@ struct Nursery: ~Copyable {
         return Nursery(
             mounts: mounts, kernel: .probe(), networks: networks, sandboxes: sandboxes, epoll: epoll,
             ownPidfd: ownPidfd, gate: gate,
-            lingerMilliseconds: Int32(clamping: linger) &* 1000)
+            lingerMilliseconds: Int32(clamping: min(linger, 2_000_000)) &* 1000, user: user)
     }
 
     mutating func run() {
@@ -51,13 +53,13 @@ struct Nursery: ~Copyable {
             let ready = cn_epoll_wait(epoll.raw, &token, timeout(isQuiet))
             isQuiet = ready == 0
             if ready == 0 {
-                if images.needsSpare {
+                if connection < 0, cn_now() - idleSince >= Int64(lingerMilliseconds) * 1_000_000 {
+                    log("no hearthd came back in time: ending every sandbox")
+                    shutdown()
+                } else if images.needsSpare {
                     do throws(Failure) { try images.refill() } catch { log("no copy of an image", error.error) }
                 } else if networks.wantsMore {
                     do throws(Failure) { try networks.refill() } catch { log("no network namespace", error.error) }
-                } else if connection < 0, cn_now() - idleSince >= Int64(lingerMilliseconds) * 1_000_000 {
-                    log("no hearthd came back in time: ending every sandbox")
-                    shutdown()
                 }
                 continue
             }
@@ -80,12 +82,22 @@ struct Nursery: ~Copyable {
     /// somebody asks for something.
     private func timeout(_ isQuiet: Bool) -> Int32 {
         if networks.wantsMore || images.needsSpare { return isQuiet ? 0 : 2 }
-        return connection < 0 ? max(lingerMilliseconds, 1) : -1
+        if connection < 0 {
+            return networks.isPausing ? min(max(lingerMilliseconds, 1), 1000) : max(lingerMilliseconds, 1)
+        }
+        return networks.isPausing ? 1000 : -1
     }
 
     private mutating func accept() {
         let fd = cn_accept(Self.listener)
         guard fd >= 0 else { return }
+        // The socket's mode keeps others out; this holds where somebody has opened it up.
+        let peer = cn_peer_uid(Int32(fd))
+        guard peer == 0 || peer == Int(user) else {
+            log("refused a connection of a user that is neither root nor hearthd's")
+            _ = cn_close(Int32(fd))
+            return
+        }
         let high = cn_dup_above(Int32(fd), Self.firstFree)
         _ = cn_close(Int32(fd))
         guard high >= 0 else { return }

@@ -25,24 +25,45 @@ extension AgentTests {
             Attack(testDescription: "a length of 4 GiB", event: "{\"do\":\"forge3\"}", outcomes: [.crashed]),
             Attack(testDescription: "fd 3 closed", event: "{\"do\":\"close3\"}", outcomes: [.crashed]),
             Attack(testDescription: "20 MiB on stdout", event: "{\"do\":\"flood\",\"mib\":20}", outcomes: [.ok]),
+            Attack(
+                testDescription: "random bytes on stdout", event: "{\"do\":\"garbage\",\"fd\":1}", outcomes: [.ok]),
+            Attack(
+                testDescription: "random bytes on stderr", event: "{\"do\":\"garbage\",\"fd\":2}", outcomes: [.ok]),
+            Attack(
+                testDescription: "stdout without end", event: "{\"do\":\"endless\",\"fd\":1}", outcomes: [.timeout]),
+            Attack(
+                testDescription: "stderr without end", event: "{\"do\":\"endless\",\"fd\":2}", outcomes: [.timeout]),
+            Attack(testDescription: "stdout closed", event: "{\"do\":\"close\",\"fd\":1}", outcomes: [.ok]),
+            Attack(testDescription: "stderr closed", event: "{\"do\":\"close\",\"fd\":2}", outcomes: [.ok]),
         ]
 
         @Test(arguments: attacks)
         func othersAreServedMeanwhile(_ attack: Attack) throws {
             try PythonKit.with("neighbour", in: agent) { client in
                 try PythonKit.with("attacker", in: agent) {
-                    $0.timeoutNs = 10_000_000_000
+                    $0.timeoutNs = 3_000_000_000
                 } _: { _ in
                     _ = try client.invoke("neighbour", "{\"do\":\"count\"}")
                     _ = try client.invoke("attacker", "{\"do\":\"count\"}")
+                    var quiet: [Double] = []
+                    for index in 2...21 {
+                        let (time, answer) = try milliseconds { try client.invoke("neighbour", "{\"do\":\"count\"}") }
+                        #expect(answer.text == "\(index)", "\(answer.summary)")
+                        quiet.append(time)
+                    }
                     let agent = agent
                     let attacking = Background { try agent.client().invoke("attacker", attack.event) }
                     var worst = 0.0
-                    for index in 2...60 {
+                    var attacked: [Double] = []
+                    for index in 22...80 {
                         let (time, answer) = try milliseconds { try client.invoke("neighbour", "{\"do\":\"count\"}") }
                         #expect(answer.text == "\(index)", "\(answer.summary)")
                         worst = max(worst, time)
+                        attacked.append(time)
                     }
+                    // The attacker has a processor of two to itself, and hearthd reads what it writes.
+                    let (before, during) = (quiet.sorted()[quiet.count / 2], attacked.sorted()[attacked.count / 2])
+                    #expect(during < 30 * max(before, 0.5), "the neighbour's median: \(before), then \(during) ms")
                     let answer = try attacking.join()
                     #expect(attack.outcomes.contains(answer.outcome), "\(answer.summary)")
                     // A warm call takes under a millisecond; this bounds what the attacker can add on a busy machine.

@@ -87,6 +87,15 @@ enum PythonKit {
                 except OSError as error: return error.errno
                 return 0
             if do == "list": return sorted(os.listdir(event["path"]))
+            if do == "garbage":
+                for _ in range(64): os.write(event["fd"], os.urandom(4096))
+                return "scribbled"
+            if do == "endless":
+                block = b"x" * 65536
+                while True: os.write(event["fd"], block)
+            if do == "close":
+                os.close(event["fd"])
+                return "closed"
             if do == "garbage3":
                 os.write(channel(), os.urandom(4096))
                 time.sleep(5)

@@ -9,8 +9,8 @@ import Testing
 extension SandboxTests {
     /// The nursery against a hostile hearthd, PID 1 against rubbish on its socket: one refusal each, and life goes on.
     @Suite(.serialized, .timeLimit(.minutes(2))) struct Hostile {
-        func withRaw(_ body: (RawNursery, UInt32) throws -> Void) throws {
-            let nursery = try RawNursery()
+        func withRaw(user: UInt32? = nil, _ body: (RawNursery, UInt32) throws -> Void) throws {
+            let nursery = try RawNursery(user: user)
             do {
                 let image = try nursery.prepareHost()
                 try body(nursery, image)

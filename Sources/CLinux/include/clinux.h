@@ -30,6 +30,8 @@ int clx_unix_connect(const char *path, int type);
 int clx_accept(int fd);
 struct clx_ucred { int32_t pid; uint32_t uid; uint32_t gid; };
 int clx_peer_credentials(int fd, struct clx_ucred *out);
+// The supplementary groups of the peer as they were at its connect (SO_PEERGROUPS, kernel 4.13); how many, or ERANGE.
+int clx_peer_groups(int fd, uint32_t *out, int capacity);
 // One message: the first segment, the second (may be empty), and up to 16 descriptors (SCM_RIGHTS).
 ssize_t clx_send(int fd, const void *first, size_t first_len, const void *second, size_t second_len,
                  const int *fds, int nfds, int flags);
@@ -65,6 +67,14 @@ int clx_wait_pidfd(int pidfd, int *status, int64_t *user_us, int64_t *system_us,
 
 // Lets a thread run on the processors first to first + count - 1 only (sched_setaffinity(2)).
 int clx_set_processors(int thread, int first, int count);
+// Privilege
+int clx_thread_count(void);
+// Becomes the user for good: no supplementary group, no capability in any set, no_new_privs, not dumpable. EBUSY with more than one
+// thread, since most of this is a thread's own.
+int clx_drop_privileges(uint32_t uid, uint32_t gid);
+int clx_user_ids(const char *name, uint32_t *uid, uint32_t *gid);
+int clx_chown_at(int directory, const char *name, uint32_t uid, uint32_t gid);  // of a link itself
+int clx_owner_at(int directory, const char *name, uint32_t *uid, uint32_t *mode);
 
 // Mounts (for probes and tests; the nursery has its own)
 int clx_open_tree(int dir, const char *path, unsigned flags);

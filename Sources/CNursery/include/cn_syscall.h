@@ -4,7 +4,9 @@
 #include <asm/unistd.h>
 #include <stdint.h>
 
-#if defined(__x86_64__)
+#if defined(CN_SIMULATED)  // Tests/Fuzz: the kernel is pretended
+long cn_call6(long n, long a, long b, long c, long d, long e, long f);
+#elif defined(__x86_64__)
 static inline long cn_call6(long n, long a, long b, long c, long d, long e, long f) {
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;

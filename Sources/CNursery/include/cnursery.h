@@ -224,6 +224,13 @@ void cn_receive(int fd, void *buffer, size_t capacity, int flags, struct cn_pack
 static const int CN_MSG_DONTWAIT = 0x40;
 long cn_send(int fd, const void *bytes, size_t length, const int *fds, int count, int flags);
 static inline long cn_accept(int fd) { return cn_call4(__NR_accept4, fd, 0, 0, O_CLOEXEC); }
+// The uid of the process that connected (SO_PEERCRED).
+static inline long cn_peer_uid(int fd) {
+    struct { int pid; unsigned uid, gid; } peer = {0, ~0u, ~0u};
+    unsigned length = sizeof peer;
+    long r = cn_call5(__NR_getsockopt, fd, 1 /* SOL_SOCKET */, 17 /* SO_PEERCRED */, (long)&peer, (long)&length);
+    return r < 0 ? r : (long)peer.uid;
+}
 long cn_loopback_up(void);
 
 struct cn_pollfd { int fd; short events, revents; };

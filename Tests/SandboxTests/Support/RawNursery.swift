@@ -13,10 +13,11 @@ package final class RawNursery {
     private var lastCookie: UInt64 = 1 << 32
 
     /// - Parameter executable: another program than the one of this build.
-    package init(linger: Int = 30, networks: Int = 2, executable: String? = nil) throws {
+    package init(linger: Int = 30, networks: Int = 2, executable: String? = nil, user: UInt32? = nil) throws {
         directory = try TestFiles.temporaryDirectory()
         var configuration = try TestNode.makeDirectories(directory, networks: networks, linger: linger)
         if let executable { configuration.executable = executable }
+        configuration.user = user
         self.configuration = configuration
         cgroups = try CgroupTree(instance: "raw-" + (directory.split(separator: "-").last ?? ""))
         let started = try NurseryProcess.start(configuration, cgroup: cgroups.nurseryDirectory)
