@@ -113,18 +113,20 @@ enum Posture {
     private static func mounts(of pid: Int32) throws(Errno) -> String {
         let interesting: Set<Substring> = ["ro", "rw", "nosuid", "nodev", "noexec"]
         let text = try Files.readText("/proc/\(pid)/mountinfo")
-        var lines: [String] = []
+        // In no order: the code's mount may be made before the sandbox's own, or after.
+        var lines: Set<String> = []
         for entry in MountTable(parsing: text).entries {
             let options = entry.options.filter(interesting.contains).joined(separator: ",")
             let own = ["tmpfs", "proc", "devpts"].contains(entry.fileSystem)
             var place = entry.mountPoint
             if place.hasPrefix("/usr/") { place = "/usr" }
             if place.hasPrefix("/proc/") { place = "/proc/(masked)" }
-            let line = "\(place) \(own ? entry.fileSystem : "of the node") \(options)"
-            if lines.last != line { lines.append(line) }
+            lines.insert("\(place) \(own ? entry.fileSystem : "of the node") \(options)")
         }
-        if text.contains("shared:") || text.contains("master:") { lines.append("propagation to or from another place") }
-        return lines.joined(separator: "\n") + "\n"
+        if text.contains("shared:") || text.contains("master:") {
+            lines.insert("propagation to or from another place")
+        }
+        return lines.sorted().joined(separator: "\n") + "\n"
     }
 
     static func link(_ path: String) -> String? {
