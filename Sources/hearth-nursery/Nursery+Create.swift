@@ -133,7 +133,7 @@ struct BirthPlan {
     init(_ request: hn_request) throws(Failure) {
         let bad = Failure(CN_EINVAL, HN_STAGE_REQUEST)
         guard request.slot < UInt32(HN_MAX_SANDBOXES.rawValue), request.sandbox != 0,
-            request.flags & ~(HN_CREATE_DEVPTS.rawValue | Fault.flag) == 0,
+            request.flags & ~(HN_CREATE_DEVPTS.rawValue | (request.fault == 0 ? 0 : Fault.flag)) == 0,
             request.tmp_bytes <= 1 << 46, request.shm_bytes <= 1 << 46, request.capabilities >> 41 == 0
         else { throw bad }
         firstID = UInt32(HN_FIRST_ID) + request.slot * UInt32(HN_ID_RANGE.rawValue)
