@@ -80,7 +80,8 @@ struct WindowTests {
     @Test func outcomesCorrectWhatIsSaid() throws {
         var outcomes = OutcomeCalibration(sources: 2)
         for turn in 0..<512 { outcomes.learn(0.9, source: 0, turn % 4 == 0 ? .hit : .wasted) }
-        #expect(outcomes.corrected(0.9, source: 0) < 0.5)
+        // One time in four; the classes beside it, of which nothing was seen, hold the correction back.
+        #expect(outcomes.corrected(0.9, source: 0) < 0.7)
         #expect(abs(outcomes.corrected(0.9, source: 1) - 0.9) < 0.01)
         #expect(outcomes.hits[0] == 128 && outcomes.wasted[0] == 384)
         for _ in 0..<4 { outcomes.learn(0.9, source: 1, .late) }
