@@ -74,6 +74,7 @@ build: deps ## release executables in bin/
 
 run: build ## an agent, the example functions, and what they answer
 	$(call step,running the demonstration,rootfs-tools/demo/run.sh)
+	$(call step,one function at each start kind,$(PYTHON) rootfs-tools/demo/starts.py --binaries bin --count 5)
 
 run-uml: build ## the same in user-mode Linux, where the limits of cgroup v2 are real
 	$(call step,running the demonstration in user-mode Linux,Tests/uml/run.sh --timeout $(UML_TIMEOUT) -- rootfs-tools/demo/run.sh)

@@ -21,11 +21,11 @@ extension BenchReport {
 
 private func tenths(_ value: Double) -> String {
     let scaled = Int64((value * 10).rounded())
-    return "\(scaled / 10).\(abs(scaled % 10))"
+    return "\(scaled < 0 ? "-" : "")\(abs(scaled) / 10).\(abs(scaled) % 10)"
 }
 
 private func hundredths(_ value: Double) -> String {
     let scaled = Int64((value * 100).rounded())
-    let fraction = scaled % 100
-    return "\(scaled / 100).\(fraction < 10 ? "0" : "")\(fraction)"
+    let fraction = abs(scaled) % 100
+    return "\(scaled < 0 ? "-" : "")\(abs(scaled) / 100).\(fraction < 10 ? "0" : "")\(fraction)"
 }

@@ -46,7 +46,7 @@ struct CreateCommand: AsyncParsableCommand {
             let standard = try StandardSubjects(directory: directory)
             let peers = standard.subjects(named: against.split(separator: ",").map(String.init), note: note)
             let hearth = HearthSubject(directory: directory)
-            let bare = HearthBareSubject(directory: directory, beside: hearth)
+            let bare = HearthBareSubject(directory: directory)
             let subjects: [any CreateSubject] = [hearth, bare] + peers
             let benchmark = CreateBenchmark(options: .init(count: count, warmUp: warmUp, seed: seed), note: note)
             let report = try await benchmark.run(subjects: subjects)

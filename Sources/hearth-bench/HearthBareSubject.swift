@@ -10,17 +10,16 @@ import Wire
 final class HearthBareSubject: CreateSubject {
     let name = "hearth.bare"
     private let executables: String
-    private let hearth: HearthSubject
+    private var agent: BenchAgent?
     private var client: HearthClient?
 
-    /// - Parameter beside: the subject whose agent serves this one too; it must be prepared first.
-    init(directory: String, beside hearth: HearthSubject) {
+    init(directory: String) {
         executables = directory
-        self.hearth = hearth
     }
 
     nonisolated(nonsending) func prepare() async throws(BenchError) {
-        guard let agent = hearth.agent else { throw .agent(about: name, said: "there is no agent") }
+        let agent = try BenchAgent(executables: executables, configuration: ["bare_pool: 1"])
+        self.agent = agent
         let client = try agent.connect()
         try BenchFunction.command.register(client, executables: executables, scratch: agent.directory)
         self.client = client
@@ -56,5 +55,7 @@ final class HearthBareSubject: CreateSubject {
 
     nonisolated(nonsending) func teardown() async {
         client = nil
+        agent?.stop()
+        agent = nil
     }
 }

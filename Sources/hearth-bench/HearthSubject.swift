@@ -12,8 +12,7 @@ import Wire
 final class HearthSubject: CreateSubject {
     let name = "hearth"
     private let executables: String
-    /// From `prepare` on; `HearthBareSubject` is served by it too.
-    private(set) var agent: BenchAgent?
+    private var agent: BenchAgent?
     private var client: HearthClient?
     private var null: SharedFD?
 

@@ -6,14 +6,14 @@ package import Wire
 
 /// Puts the agent's pool into the state that a measurement needs.
 package enum PoolControl {
-    /// Ends every sandbox and waits until they are gone.
+    /// Ends every sandbox and waits until none belongs to a function; an agent with a pool of a lower tier makes those anew.
     package static func empty(_ client: HearthClient) throws(BenchError) {
         do {
             for _ in 0..<2_000 {
                 var request = HearthEvictRequest()
                 request.all = true
                 _ = try client.evict(request)
-                if try client.listSandboxes().isEmpty { return }
+                if try client.listSandboxes().allSatisfy({ $0.function.isEmpty }) { return }
                 usleep(5_000)
             }
         } catch {
@@ -22,7 +22,7 @@ package enum PoolControl {
         throw .agent(about: "Evict", said: "sandboxes were left after 10 s")
     }
 
-    /// Waits until `count` sandboxes are there at a tier.
+    /// Waits until `count` sandboxes are there at a tier. Below ready the agent must keep a pool of the tier.
     package static func prefetch(
         _ client: HearthClient, _ function: String, tier: HearthTier, count: Int = 1
     ) throws(BenchError) {

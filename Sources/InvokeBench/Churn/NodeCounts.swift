@@ -18,7 +18,11 @@ struct NodeCounts {
             ("mounts of the node", Self.lines("/proc/self/mountinfo"), 0),
             ("mounts of the nursery", nursery.map { Self.lines("/proc/\($0)/mountinfo") } ?? 0, 0),
             ("resident KiB of hearthd", Int(ProcessFacts.residentKiB(agent.pid) ?? 0), 16 << 10),
-            ("resident KiB of the nursery", nursery.flatMap { ProcessFacts.residentKiB($0) }.map(Int.init) ?? 0, 64),
+            // Its table of sandboxes becomes resident where a slot has been used, and slots are used in turn: at most the table.
+            (
+                "resident KiB of the nursery", nursery.flatMap { ProcessFacts.residentKiB($0) }.map(Int.init) ?? 0,
+                1 << 10
+            ),
         ]
     }
 

@@ -68,7 +68,7 @@ package struct DensityBenchmark {
     /// Everything may be there at once, and nothing is frozen or given up meanwhile.
     private static let configuration = [
         "max_sandboxes: 4096", "memory_budget: 1024G", "freeze_after: never", "keep_alive: 1h",
-        "default_concurrency: 4096",
+        "default_concurrency: 4096", "bare_pool: 1", "runtime_pool: 1",
     ]
 
     private func row(_ name: String, _ body: () throws(BenchError) -> [Int64]) -> [BenchReport.Row] {

@@ -52,14 +52,22 @@ package struct InvokeBenchmark {
     }
 
     private func startKinds() throws(BenchError) -> [BenchReport.Row] {
-        let agent = try BenchAgent(executables: executables)
-        defer { agent.stop() }
-        let client = try agent.connect()
+        // An agent for each pool: one that keeps bare sandboxes would never start a function cold.
+        let settings: [[String]] = [[], ["bare_pool: 1"], ["runtime_pool: 1"]]
+        var agents: [BenchAgent] = []
+        defer { for agent in agents { agent.stop() } }
+        for setting in settings { agents.append(try BenchAgent(executables: executables, configuration: setting)) }
         var turns: [Turn] = []
         for function in options.functions {
-            try function.register(client, executables: executables, scratch: agent.directory)
+            var clients: [HearthClient] = []
+            for agent in agents {
+                let client = try agent.connect()
+                try function.register(client, executables: executables, scratch: agent.directory)
+                clients.append(client)
+            }
             for kind in StartKindSubject.kinds where kind != .runtime || function == .python || function == .node {
                 let subject = StartKindSubject(function: function, kind: kind)
+                let client = clients[kind == .bare ? 1 : kind == .runtime ? 2 : 0]
                 turns.append(Turn(name: subject.name) { () throws(BenchError) in try subject.measure(client) })
             }
         }
@@ -80,12 +88,14 @@ package struct InvokeBenchmark {
         return turns.compactMap { $0.failed ? nil : BenchReport.Row(name: $0.name, nanoseconds: $0.nanoseconds) }
     }
 
-    /// The same work without Hearth: start the interpreter, do nothing, end.
+    /// The same work without Hearth: start the interpreter, do nothing, end. By path: the sandboxes have the node's /usr, and
+    /// nothing that a user's PATH may find before it.
     private func interpreters() -> [Turn] {
         var turns: [Turn] = []
         let commands: [(BenchFunction, String, [String])] = [
-            (.command, "exec", [executables + "/hearth-stamp"]), (.python, "python3", ["python3", "-c", "pass"]),
-            (.node, "node", ["node", "-e", ""]),
+            (.command, "exec", [executables + "/hearth-stamp"]),
+            (.python, "python3", ["/usr/bin/python3", "-c", "pass"]),
+            (.node, "node", ["/usr/bin/node", "-e", ""]),
         ]
         for (function, name, argv) in commands where options.functions.contains(function) {
             turns.append(
