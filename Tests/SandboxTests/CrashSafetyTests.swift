@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import NurseryABI
+import SandboxTestSupport
 import Testing
 
 @testable import Sandbox

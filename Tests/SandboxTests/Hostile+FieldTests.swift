@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Linux
 import NurseryABI
+import SandboxTestSupport
 import Testing
 
 @testable import Sandbox
@@ -23,7 +24,7 @@ extension SandboxTests.Hostile {
             at("magic", \.magic, 4), at("version", \.version, 2), at("op", \.op, 2), at("sandbox", \.sandbox, 8),
             at("tmp_bytes", \.tmp_bytes, 8), at("shm_bytes", \.shm_bytes, 8), at("capabilities", \.capabilities, 8),
             at("slot", \.slot, 4), at("image", \.image, 4), at("flags", \.flags, 4),
-            at("tmp_inodes", \.tmp_inodes, 4), at("image_kind", \.image_kind, 4), at("reserved", \.reserved, 4),
+            at("tmp_inodes", \.tmp_inodes, 4), at("image_kind", \.image_kind, 4), at("fault", \.fault, 4),
             at("name", \.name, 72), at("hostname", \.hostname, 64), at("tag", \.tag, 64),
         ]
     }()

@@ -244,6 +244,9 @@ _Noreturn void cn_exit(int status) {
     longjmp(world.end, 1);
 }
 int cn_argument_count(void) { return 0; }
+
+// There is no segment of births to give back in a program of the host.
+void cn_settle(void) {}
 char *cn_argument(int index) { return (void)index, NULL; }
 
 long cn_vfork_call(void (*fn)(void *), void *arg, void *stack) {

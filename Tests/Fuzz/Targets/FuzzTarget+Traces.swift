@@ -36,8 +36,8 @@ extension FuzzTarget {
     /// find accidents, and everything behind them must stand by itself.
     static let forecastArchive = FuzzTarget(name: "forecast-archive", maximumLength: 16384) { input in
         var script = InputBytes(input)
-        let kinds: [ArchiveKind] = [.engine, .prior, .network]
-        let kind = kinds[Int(script.byte() % 3)]
+        let kinds: [ArchiveKind] = [.engine, .prior, .network, .outcomes]
+        let kind = kinds[Int(script.byte() % 4)]
         var writer = ArchiveWriter(kind: kind)
         for byte in script.rest() { writer.put(byte) }
         let bytes = writer.finish()
@@ -55,6 +55,7 @@ extension FuzzTarget {
             guard var network = try? SequenceNetwork(weights: bytes) else { return }
             network.update(0, stream: 1, gap: 1)
             network.predict(stream: 1)
+        case .outcomes: _ = try? OutcomeCalibration(bytes, sources: 7)
         }
     }
 }
