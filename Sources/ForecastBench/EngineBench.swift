@@ -16,6 +16,9 @@ package struct EngineRow: Sendable, Encodable {
     /// What the process grew by, from its own resident size.
     package var residentMB: Double
     package var saveMilliseconds: Double
+    /// While another thread encodes a snapshot: the slowest observation, and what all of them took longer than usual.
+    package var pauseWorstMilliseconds: Double
+    package var pauseTotalMilliseconds: Double
     package var fileMB: Double
 }
 
@@ -60,11 +63,32 @@ package enum EngineBench {
         let saving = (processorSeconds() - start) * 1e3
         let total = slowest.reduce(0, +)
         slowest.sort()
+        let usual = total / Double(events)
+        let snapshot = engine.snapshot()
+        let encoder = Thread { _ = snapshot.encode() }
+        encoder.start()
+        var worst = 0.0
+        var extra = 0.0
+        for _ in 0..<2000 {
+            time += 0.02
+            let observation = Observation(
+                time: Int64(time * 1e9),
+                .request(
+                    function: names[random.below(functions)], user: people[random.below(users)], session: nil,
+                    arguments: 0))
+            let start = processorSeconds()
+            engine.observe(observation)
+            let taken = (processorSeconds() - start) * 1e6
+            worst = max(worst, taken)
+            extra += max(0, taken - usual)
+        }
         return EngineRow(
             functions: functions, users: users, events: events, eventMean: total / Double(events),
             eventP99: slowest[events * 99 / 100], minuteMean: minuteSeconds * 1e6 / Double(max(1, minutes)),
             outlookMean: outlook, memoryMB: Double(engine.memoryBytes) / 1e6, residentMB: resident,
-            saveMilliseconds: saving, fileMB: Double(bytes.count) / 1e6)
+            saveMilliseconds: saving,
+            pauseWorstMilliseconds: worst / 1e3, pauseTotalMilliseconds: extra / 1e3,
+            fileMB: Double(bytes.count) / 1e6)
     }
 
     /// Processor time of this thread: the figures are of the engine, not of what else the machine runs.

@@ -11,7 +11,7 @@ extension ForecastBench {
         }
         if !sequences.isEmpty {
             lines += [
-                "Sequences (prequential; change: where another function comes; w/o last: the current one left out)",
+                "Sequences (prequential; change: where another function comes; w/o last: the current one, warm already, left out)",
                 pad("", 36) + "   hit@1    hit@3   change@1 change@3 w/o last log-loss      ECE  us/call",
             ]
             for row in sequences {
@@ -33,9 +33,11 @@ extension ForecastBench {
                 lines.append(pad(model, 22) + values.joined())
             }
         }
-        if !occurrences.isEmpty {
-            lines += ["", "Occurrence", pad("", 70) + " forecasts    Brier log-loss      ECE"]
-            for row in occurrences {
+        for (title, rows) in [
+            ("Occurrence (the minute model alone)", occurrences), ("Engine (all sources, by call)", ensemble),
+        ] where !rows.isEmpty {
+            lines += ["", title, pad("", 70) + " forecasts    Brier log-loss      ECE"]
+            for row in rows {
                 lines.append(
                     pad(row.data, 42) + pad("\(row.horizonMinutes) min", 7) + pad(row.model, 21)
                         + number(Double(row.count), 0, 10) + number(row.brier, 4) + number(row.logLoss, 4)
@@ -45,9 +47,11 @@ extension ForecastBench {
         if let engine {
             let figures = String(
                 format: "%.1f us an event (p99 %.1f), %.2f us a function and minute, %.0f us an outlook; "
-                    + "%.0f MB by its tables, %.0f MB resident; saved in %.0f ms to %.0f MB",
+                    + "%.0f MB by its tables, %.0f MB resident; saved in %.0f ms to %.0f MB; while a snapshot is encoded, "
+                    + "the slowest event %.1f ms, all together %.1f ms more",
                 engine.eventMean, engine.eventP99, engine.minuteMean, engine.outlookMean, engine.memoryMB,
-                engine.residentMB, engine.saveMilliseconds, engine.fileMB)
+                engine.residentMB, engine.saveMilliseconds, engine.fileMB, engine.pauseWorstMilliseconds,
+                engine.pauseTotalMilliseconds)
             lines.append("")
             lines.append(
                 "Engine with \(engine.functions) functions, \(engine.users) users, \(engine.events) events: " + figures)

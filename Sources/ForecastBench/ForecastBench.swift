@@ -7,6 +7,8 @@ package struct ForecastBench: Sendable, Encodable {
     package var sequences: [SequenceRow] = []
     package var loads: [LoadRow] = []
     package var occurrences: [OccurrenceRow] = []
+    /// The whole engine by call, each source left out once.
+    package var ensemble: [OccurrenceRow] = []
     package var engine: EngineRow?
     /// What could not be read, and why.
     package var skipped: [String] = []
@@ -16,15 +18,15 @@ package struct ForecastBench: Sendable, Encodable {
         package var leaveOneOut = true
         /// The LSTM too: minutes more.
         package var network = true
-        package var parts: Set<String> = ["sequence", "load", "occurrence", "engine"]
+        package var parts: Set<String> = ["sequence", "load", "occurrence", "ensemble", "engine"]
 
         package init() {}
     }
 
     /// Groups of sources that are left out together.
     package static let groups: [(String, Set<NextFunctionModel.Source>)] = [
-        ("Markov", [.userMarkov, .globalMarkov, .firstOrder, .blend, .skip]),
-        ("user recency", [.recency, .isLast, .inSession, .knownToUser]),
+        ("Markov", [.userMarkov, .firstOrder, .blend, .skip, .beforeLast, .newest]),
+        ("user recency", [.recency, .isLast, .inSession, .frequency]),
         ("neighbors", [.neighbors]), ("factors", [.factors]),
         ("popularity", [.recentPopularity, .popularity]),
     ]
@@ -57,6 +59,15 @@ package struct ForecastBench: Sendable, Encodable {
                 bench.sequences.append(
                     SequenceBench.run(
                         "Wikispeedia", goals, "stacked, goal known", .stacked(without: [], network: false)))
+            }
+        }
+        if options.parts.contains("ensemble") {
+            let isFull = options.leaveOneOut
+            part("Engine on Azure, 100 applications") {
+                bench.ensemble += try EnsembleBench.run(try data.apps100(), leaveOneOut: isFull)
+            }
+            part("Engine on Alibaba") {
+                bench.ensemble += try EnsembleBench.run(try data.alibaba(), leaveOneOut: isFull)
             }
         }
         if options.parts.contains("engine") { part("engine") { bench.engine = try EngineBench.run() } }

@@ -74,7 +74,7 @@ package enum OccurrenceBench {
         }
     }
 
-    private struct Score {
+    struct Score {
         var said = [Double](repeating: 0, count: 10)
         var came = [Int](repeating: 0, count: 10)
         var counts = [Int](repeating: 0, count: 10)

@@ -12,14 +12,17 @@ struct ForecastCommand: ParsableCommand {
     @Option(name: .long, help: "Directory with the traces; HEARTH_DATA by default.")
     var data: String?
 
-    @Option(name: .long, help: "Parts, separated by commas: sequence, load, occurrence, engine.")
-    var parts = "load,occurrence,engine,sequence"
+    @Option(name: .long, help: "Parts, separated by commas: sequence, load, occurrence, ensemble, engine.")
+    var parts = "load,occurrence,ensemble,engine,sequence"
 
     @Flag(name: .long, help: "Leave each group of sources out once.")
     var leaveOneOut = false
 
     @Flag(name: .long, help: "With the LSTM too, which takes minutes more.")
     var network = false
+
+    @Option(name: .long, help: "File for the reliability diagram, as SVG.")
+    var diagram: String?
 
     @Flag(name: .long, help: "Print JSON.")
     var json = false
@@ -35,6 +38,15 @@ struct ForecastCommand: ParsableCommand {
         options.network = network
         let bench = ForecastBench.run(dataDirectory: directory, options: options) { part in
             try? Message.writeAll(2, Array("hearth-bench: \(part)\n".utf8))
+        }
+        if let diagram {
+            do {
+                try bench.reliabilityDiagram().write(toFile: diagram, atomically: true, encoding: .utf8)
+            } catch {
+                let reason = "hearth-bench: cannot write the diagram to \(diagram): \(error.localizedDescription)\n"
+                try? Message.writeAll(2, Array(reason.utf8))
+                throw ExitCode(1)
+            }
         }
         var bytes = Array((bench.text().joined(separator: "\n") + "\n").utf8)
         if json {

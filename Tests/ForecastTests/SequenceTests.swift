@@ -110,6 +110,31 @@ import Testing
         #expect(elsewhere >= 0 && elsewhere < 0.1)
     }
 
+    /// What the call before carried decides what comes next, among users who never met.
+    @Test func whatACallCarriesTellsTheNext() {
+        var model = NextFunctionModel(capacity: 10_000, users: 1000)
+        for user: UInt32 in 0..<80 {
+            let carried = UInt64(user % 2) + 1
+            model.update(0, .init(user: user, time: Double(user) * 50, arguments: carried))
+            model.update(UInt32(carried), .init(user: user, time: Double(user) * 50 + 5))
+        }
+        for carried: UInt64 in [1, 2] {
+            let user = 900 + UInt32(carried)
+            model.update(0, .init(user: user, time: 9000, arguments: carried))
+            let said = model.predict(.init(user: user, time: 9005))
+            #expect(said.first?.function == UInt32(carried))
+        }
+    }
+
+    /// Calls by user, halved together when one is full: shares stay, and add up to one.
+    @Test func aTrailKnowsTheShares() {
+        var trail = UserTrail()
+        for call in 0..<400 { trail.add(call % 4 == 0 ? 7 : 8, time: Double(call), arguments: 0) }
+        #expect(abs(trail.share(7) - 0.25) < 0.05)
+        #expect(abs(trail.share(7) + trail.share(8) - 1) < 1e-5)
+        #expect(trail.share(9) == 0)
+    }
+
     @Test func successorsStayWithinTheirBound() {
         var table = SuccessorTable(capacity: 1000)
         var random = SeededGenerator(seed: 2)

@@ -1,6 +1,8 @@
 /// Tables of float vectors of which most still hold their first value: only runs of others are written.
 extension ArchiveWriter {
-    package mutating func putSparse<Cell: SIMD>(_ cells: [Cell], empty: Cell = .zero) where Cell.Scalar == Float {
+    package mutating func putSparse<Cells: RandomAccessCollection<Cell>, Cell: SIMD>(
+        _ cells: Cells, empty: Cell = .zero
+    ) where Cell.Scalar == Float, Cells.Index == Int {
         put(UInt32(cells.count))
         var at = 0
         while at < cells.count {
@@ -12,7 +14,7 @@ extension ArchiveWriter {
             while end < cells.count && cells[end] != empty { end += 1 }
             put(UInt32(at))
             put(UInt32(end - at))
-            for cell in cells[at..<end] { for lane in cell.indices { put(cell[lane]) } }
+            for index in at..<end { for lane in empty.indices { put(cells[index][lane]) } }
             at = end
         }
         put(UInt32.max)
@@ -21,8 +23,9 @@ extension ArchiveWriter {
 
 extension ArchiveReader {
     /// Reads into a table of the same size that holds its first values.
-    package mutating func getSparse<Cell: SIMD>(into cells: inout [Cell]) throws(ForecastError)
-    where Cell.Scalar == Float {
+    package mutating func getSparse<Cells: RandomAccessCollection<Cell> & MutableCollection, Cell: SIMD>(
+        into cells: inout Cells
+    ) throws(ForecastError) where Cell.Scalar == Float, Cells.Index == Int {
         let count = Int(try get(UInt32.self))
         try require(count == cells.count, "a table has \(count) cells, expected \(cells.count)")
         while case let start = try get(UInt32.self), start != .max {

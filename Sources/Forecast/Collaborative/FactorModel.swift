@@ -37,7 +37,8 @@ package struct FactorModel: Sendable {
         }
     }
 
-    private func taste(_ user: UInt32, _ last: UInt32?) -> Vector {
+    /// What this user likes after `last`, to score many functions by.
+    package func taste(_ user: UInt32, _ last: UInt32?) -> Vector {
         var vector = user == Signal.nobody ? .zero : users[slot(user)]
         if let last, Int(last) < before.count { vector += before[Int(last)] }
         return vector
@@ -46,10 +47,12 @@ package struct FactorModel: Sendable {
     package mutating func update(_ function: UInt32, user: UInt32, last: UInt32?) {
         grow(to: function)
         guard items.count > 1 else { return }
+        let row = user == Signal.nobody ? nil : slot(user)
         for _ in 0..<negatives {
             let other = random.below(items.count)
             guard other != Int(function) else { continue }
-            let vector = taste(user, last)
+            var vector = row.map { users[$0] } ?? .zero
+            if let last, Int(last) < before.count { vector += before[Int(last)] }
             let difference = items[Int(function)] - items[other]
             let margin = bias[Int(function)] - bias[other] + (vector * difference).sum()
             let step = rate * LogOdds.probability(-margin)
@@ -57,7 +60,7 @@ package struct FactorModel: Sendable {
             items[other] -= step * vector + rate * decay * items[other]
             bias[Int(function)] += step - rate * decay * bias[Int(function)]
             bias[other] -= step + rate * decay * bias[other]
-            if user != Signal.nobody { users[slot(user)] += step * difference - rate * decay * users[slot(user)] }
+            if let row { users[row] += step * difference - rate * decay * users[row] }
             if let last, Int(last) < before.count {
                 before[Int(last)] += step * difference - rate * decay * before[Int(last)]
             }
@@ -66,8 +69,13 @@ package struct FactorModel: Sendable {
 
     /// The score of a function for this user after `last`: log-odds against a function drawn at random.
     package func score(_ function: UInt32, user: UInt32, last: UInt32?) -> Float {
+        score(function, taste: taste(user, last))
+    }
+
+    @inline(__always)
+    package func score(_ function: UInt32, taste: Vector) -> Float {
         guard Int(function) < items.count else { return 0 }
-        return bias[Int(function)] + (taste(user, last) * items[Int(function)]).sum()
+        return bias[Int(function)] + (taste * items[Int(function)]).sum()
     }
 
     mutating func shrinkUsers(toFit bytes: Int) {

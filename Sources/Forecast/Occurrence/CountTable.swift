@@ -26,9 +26,29 @@ struct CountTable: Sendable {
         cells[Int(index)] = cell
     }
 
-    mutating func grow(by count: Int) {
-        cells.append(contentsOf: repeatElement(.zero, count: count))
+}
+
+/// The same for the cells of single units: many, and growing with the units.
+struct UnitCountTable: Sendable {
+    var cells = Blocks<CountCell>()
+    let cap: Float
+
+    init(cap: Float) { self.cap = cap }
+
+    @inline(__always)
+    func estimate(_ index: Int, parent: Float, strength: Float) -> Float {
+        let cell = cells[index]
+        return (cell.y + strength * parent) / (cell.x + strength)
     }
+
+    @inline(__always)
+    mutating func learn(_ index: Int32, _ hit: Float) {
+        var cell = cells[Int(index)] + CountCell(1, hit)
+        if cell.x >= cap { cell *= 1 - 1 / cap }
+        cells[Int(index)] = cell
+    }
+
+    mutating func grow(by count: Int) { cells.append(repeating: .zero, count: count) }
 
     mutating func clear(_ range: Range<Int>) {
         for index in range { cells[index] = .zero }

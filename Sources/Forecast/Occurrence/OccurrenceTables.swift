@@ -48,7 +48,7 @@ struct OccurrenceTables: Sendable {
     var caller = CountTable(count: PresenceModel.bins * IdleBins.kc, cap: cap)
     var callerRate = CountTable(count: PresenceModel.bins * IdleBins.rates, cap: cap)
     /// The units' own cells, `Own.width` a unit.
-    var own = CountTable(count: 0, cap: 60)
+    var own = UnitCountTable(cap: 60)
 
     /// Where each table begins in a unit's block.
     enum Own {

@@ -1,6 +1,6 @@
 extension NextFunctionModel {
     package var memoryBytes: Int {
-        markov.memoryBytes + neighbors.memoryBytes + factors.memoryBytes + popularity.memoryBytes
+        markov.memoryBytes + neighbors.memoryBytes + factors.memoryBytes + popularity.memoryBytes + stacker.memoryBytes
             + byArguments.memoryBytes + skips.memoryBytes + sessions.memoryBytes + users.memoryBytes
     }
 
@@ -43,7 +43,7 @@ extension NextFunctionModel {
         sessions = try UserTable(from: &archive)
         users = try UserTable(from: &archive)
         stacker = try CandidateStacker(from: &archive)
-        try archive.require(stacker.contexts == Self.contexts, "weights of other contexts")
+        try archive.require(stacker.sets == Self.sets, "weights of other contexts")
         try archive.getSparse(into: &escapes)
         let fewest = escapes.lazy.map(\.x).min() ?? 0
         try archive.require(fewest > 0, "no calls in a context")

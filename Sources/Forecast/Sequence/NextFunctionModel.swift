@@ -4,8 +4,8 @@ import Glibc
 /// contexts, the user's recency, neighbours and factors, popularity, arguments; stacked to one distribution.
 package struct NextFunctionModel: Sendable {
     package enum Source: Int, CaseIterable, Sendable {
-        case userMarkov, globalMarkov, firstOrder, blend, recency, recentPopularity, neighbors, factors, network
-        case arguments, isLast, inSession, knownToUser, popularity, skip, beforeLast
+        case userMarkov, firstOrder, blend, recency, recentPopularity, neighbors, factors, network
+        case arguments, isLast, inSession, popularity, skip, beforeLast, frequency, newest
     }
 
     /// Where a question stands.
@@ -14,7 +14,7 @@ package struct NextFunctionModel: Sendable {
         package var session: UInt32
         /// Seconds.
         package var time: Double
-        /// A digest of what the session was begun with; 0: none.
+        /// A digest of what the call carries; 0: none. What comes next is asked by the digest of the call before.
         package var arguments: UInt64
 
         package init(user: UInt32, session: UInt32 = Signal.nobody, time: Double, arguments: UInt64 = 0) {
@@ -64,6 +64,7 @@ package struct NextFunctionModel: Sendable {
         /// Given that one of the candidates comes.
         var probabilities: [Float] = []
         var context = 0
+        var contexts = CandidateStacker.Contexts.zero
 
         /// Likelier; ties by number.
         func isBetter(_ one: Int, _ other: Int) -> Bool {
@@ -91,13 +92,15 @@ package struct NextFunctionModel: Sendable {
         users = UserTable(capacity: userCapacity)
         var first = CandidateStacker.Features.zero
         first[Source.blend.rawValue] = 1
-        stacker = CandidateStacker(first: first, contexts: Self.contexts)
+        stacker = CandidateStacker(first: first, sets: Self.sets)
         escapes = [SIMD2<Float>](repeating: SIMD2(20, 1), count: Self.contexts)
-        boards = [ScoreBoard](repeating: ScoreBoard(), count: 9)
+        boards = [ScoreBoard](repeating: ScoreBoard(), count: 10)
     }
 
     /// Gap classes times experience classes.
     static let contexts = 7 * 5
+    /// Sets of weights: gap and experience; run and variety; the last function.
+    static let sets = [contexts, 6 * 5, 256]
 
     private static func context(_ gap: Double?, _ requests: Int) -> Int {
         let experience = requests == 0 ? 0 : requests < 3 ? 1 : requests < 8 ? 2 : requests < 30 ? 3 : 4
@@ -153,17 +156,20 @@ package struct NextFunctionModel: Sendable {
         let trail = users[place.user] ?? UserTrail()
         markov.update(function, user: place.user, recent: recent)
         if recent.count > 1 { skips.add(UInt64(recent[1]), function) }
-        if place.arguments != 0 {
-            byArguments.add(Self.argumentKey(place, recent), function)
-            byArguments.add(SeededGenerator.mix(place.arguments), function)
+        if let carried = followed(place)?.arguments, carried != 0 {
+            byArguments.add(Self.argumentKey(carried, recent), function)
+            byArguments.add(SeededGenerator.mix(UInt64(carried)), function)
         }
-        if !trail.knows(function) { neighbors.update(function, known: trail.knownList) }
+        if !trail.knows(function) { neighbors.update(function, known: trail.knownList.prefix(breadth < 64 ? 6 : 16)) }
         if isEnabled(.factors) { factors.update(function, user: place.user, last: recent.first) }
         popularity.update(function)
         let gap = gap(place)
         network?.update(function, stream: place.trail, gap: gap)
-        if place.session != Signal.nobody { sessions.add(function, to: place.session, time: place.time) }
-        if place.user != Signal.nobody { users.add(function, to: place.user, time: place.time) }
+        let carried = Self.fold(place.arguments)
+        if place.session != Signal.nobody {
+            sessions.add(function, to: place.session, time: place.time, arguments: carried)
+        }
+        if place.user != Signal.nobody { users.add(function, to: place.user, time: place.time, arguments: carried) }
     }
 
     /// Whether anything is known of a user.
@@ -190,13 +196,18 @@ package struct NextFunctionModel: Sendable {
         followed(place).map { max(0, place.time - $0.lastTime) }
     }
 
-    private static func argumentKey(_ place: Place, _ recent: [UInt32]) -> UInt64 {
-        SeededGenerator.mix(place.arguments ^ SeededGenerator.mix(UInt64(recent.first ?? Signal.nobody) + 1))
+    /// 32 bits of a digest, 0 only for none.
+    private static func fold(_ digest: UInt64) -> UInt32 {
+        digest == 0 ? 0 : max(1, UInt32(truncatingIfNeeded: digest ^ digest >> 32))
+    }
+
+    private static func argumentKey(_ arguments: UInt32, _ recent: [UInt32]) -> UInt64 {
+        SeededGenerator.mix(UInt64(arguments) ^ SeededGenerator.mix(UInt64(recent.first ?? Signal.nobody) + 1))
     }
 
     private mutating func ask(_ place: Place) {
         if let asked, asked.place.trail == place.trail, asked.place.user == place.user,
-            asked.place.time == place.time, asked.place.arguments == place.arguments
+            asked.place.time == place.time
         {
             return
         }
@@ -207,16 +218,25 @@ package struct NextFunctionModel: Sendable {
         let mass = markov.predict(user: place.user, recent: recent, scope: .user, into: &boards[0], widest: breadth)
         markov.predict(user: place.user, recent: recent, scope: .everybody, into: &boards[1], widest: breadth)
         if let last = recent.first {
-            Self.share(markov.table, MarkovModel.key(user: Signal.nobody, order: 1, [last]), &boards[3], breadth)
+            let key = MarkovModel.key(user: Signal.nobody, order: 1, [last])
+            Self.share(markov.table, key, &boards[3], breadth)
+            var weight: Float = 1
+            markov.table.forEach(key) { symbol, _ in
+                if symbol == last { return true }
+                boards[9].add(symbol, weight)
+                weight *= 0.8
+                return weight > 0.05
+            }
         }
         if recent.count > 1 { Self.share(skips, UInt64(recent[1]), &boards[4], breadth) }
         // After a step aside and back, what follows the place before it.
         if recent.count > 2 {
             Self.share(markov.table, MarkovModel.key(user: Signal.nobody, order: 1, [recent[2]]), &boards[2], breadth)
         }
-        if place.arguments != 0 {
-            Self.share(byArguments, SeededGenerator.mix(place.arguments), &boards[5], breadth, weight: 0.3)
-            Self.share(byArguments, Self.argumentKey(place, recent), &boards[5], breadth, weight: 0.7)
+        if session.arguments != 0 {
+            let key = SeededGenerator.mix(UInt64(session.arguments))
+            Self.share(byArguments, key, &boards[5], breadth, weight: 0.3)
+            Self.share(byArguments, Self.argumentKey(session.arguments, recent), &boards[5], breadth, weight: 0.7)
         }
         var weight: Float = 1
         for function in trail.knownList.prefix(breadth < 64 ? 6 : 16) {
@@ -225,7 +245,7 @@ package struct NextFunctionModel: Sendable {
             weight *= 0.8
         }
         network?.predict(stream: place.trail)
-        score(place, recent, trail, mass)
+        score(place, recent, session, trail, mass)
     }
 
     private static func share(
@@ -241,9 +261,14 @@ package struct NextFunctionModel: Sendable {
         }
     }
 
-    private mutating func score(_ place: Place, _ recent: [UInt32], _ trail: UserTrail, _ mass: Float) {
+    private mutating func score(
+        _ place: Place, _ recent: [UInt32], _ session: UserTrail, _ trail: UserTrail, _ mass: Float
+    ) {
         var question = Asked(place: place)
         question.context = Self.context(gap(place), Int(trail.requests))
+        question.contexts = [
+            Int32(question.context), Int32(session.habit), Int32((recent.first.map { $0 % 255 + 1 }) ?? 0), 0,
+        ]
         func take(_ functions: some Sequence<UInt32>) {
             for function in functions where boards[8][function] == 0 {
                 boards[8].add(function, 1)
@@ -260,11 +285,12 @@ package struct NextFunctionModel: Sendable {
         if !isBrief { take(boards[4].best(4)) }
         take(popularity.leaders.prefix(isBrief ? 3 : 8))
         question.features.reserveCapacity(question.candidates.count)
+        let taste = isEnabled(.factors) ? factors.taste(place.user, recent.first) : .zero
         for function in question.candidates {
-            question.features.append(features(function, place, recent, trail, mass))
+            question.features.append(features(function, taste, recent, trail, mass))
         }
         question.escape = escapes[question.context].y / escapes[question.context].x
-        question.probabilities = stacker.probabilities(question.features, context: question.context)
+        question.probabilities = stacker.probabilities(question.features, question.contexts)
         for function in question.candidates {
             question.blendLeft -= boards[0][function] + mass * boards[1][function]
         }
@@ -276,11 +302,11 @@ package struct NextFunctionModel: Sendable {
         escapes[asked.context] += SIMD2(1, truth == nil ? 1 : 0)
         if escapes[asked.context].x > 2000 { escapes[asked.context] *= 0.5 }
         guard let truth else { return }
-        stacker.learn(asked.features, context: asked.context, probabilities: asked.probabilities, truth: truth)
+        stacker.learn(asked.features, asked.contexts, probabilities: asked.probabilities, truth: truth)
     }
 
     private func features(
-        _ function: UInt32, _ place: Place, _ recent: [UInt32], _ trail: UserTrail, _ mass: Float
+        _ function: UInt32, _ taste: FactorModel.Vector, _ recent: [UInt32], _ trail: UserTrail, _ mass: Float
     ) -> CandidateStacker.Features {
         var x = CandidateStacker.Features.zero
         @inline(__always)
@@ -290,7 +316,6 @@ package struct NextFunctionModel: Sendable {
         let own = boards[0][function]
         let all = boards[1][function]
         set(.userMarkov, Self.opinion(own))
-        set(.globalMarkov, Self.opinion(all))
         set(.blend, Self.opinion(own + mass * all))
         set(.firstOrder, Self.opinion(boards[3][function]))
         set(.skip, Self.opinion(boards[4][function]))
@@ -299,12 +324,13 @@ package struct NextFunctionModel: Sendable {
         set(.recency, Self.opinion(boards[7][function]))
         set(.recentPopularity, Self.opinion(popularity.recentShare(function)))
         set(.popularity, Self.opinion(popularity.share(function)))
-        set(.factors, factors.score(function, user: place.user, last: recent.first))
+        set(.factors, factors.score(function, taste: taste))
         if let network { set(.network, Self.opinion(network.probability(function))) }
         set(.isLast, recent.first == function ? 1 : 0)
         set(.inSession, recent.contains(function) ? 1 : 0)
-        set(.knownToUser, boards[7][function] > 0 ? 1 : 0)
         set(.beforeLast, Self.opinion(boards[2][function]))
+        set(.frequency, Self.opinion(trail.share(function)))
+        set(.newest, boards[9][function])
         return x
     }
 }

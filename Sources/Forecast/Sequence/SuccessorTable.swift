@@ -1,4 +1,4 @@
-/// What followed each context, counted: context -> (symbol, count) lists in two flat arrays, bounded.
+/// What followed each context, counted: context -> (symbol, count) lists in two flat arrays of blocks, bounded.
 ///
 /// A context is a 64-bit hash of whatever it consists of. Lists are linked through one array, most recently begun
 /// first. At the bound the contexts that were not seen for longest are dropped and the table is rebuilt.
@@ -20,8 +20,8 @@ package struct SuccessorTable: Sendable {
         var next: UInt32
     }
 
-    private var contexts: [Context]
-    private(set) var entries: [Entry] = []
+    private var contexts: Blocks<Context>
+    private(set) var entries = Blocks<Entry>()
     private var used = 0
     private var clock: UInt32 = 0
     /// Largest number of entries.
@@ -32,12 +32,12 @@ package struct SuccessorTable: Sendable {
     package init(capacity: Int, widest: Int = 256) {
         self.capacity = max(16, capacity)
         self.widest = max(1, widest)
-        contexts = [Context](repeating: Context(), count: 1024)
+        contexts = Blocks<Context>(repeating: Context(), count: 1024)
     }
 
     package var entryCount: Int { entries.count }
     package var memoryBytes: Int {
-        contexts.count * MemoryLayout<Context>.stride + entries.capacity * MemoryLayout<Entry>.stride
+        contexts.memoryBytes + entries.memoryBytes
     }
 
     /// The place of a context, or of the empty slot where it belongs.
@@ -123,7 +123,7 @@ package struct SuccessorTable: Sendable {
 
     private mutating func rehash(_ size: Int) {
         let old = contexts
-        contexts = [Context](repeating: Context(), count: size)
+        contexts = Blocks<Context>(repeating: Context(), count: size)
         for context in old where context.head != 0 { contexts[slot(context.key)] = context }
     }
 
@@ -131,9 +131,8 @@ package struct SuccessorTable: Sendable {
     package mutating func compact(keeping limit: Int) {
         let kept = contexts.filter { $0.head != 0 }.sorted { $0.touched > $1.touched }
         let old = entries
-        entries = []
-        entries.reserveCapacity(min(capacity, limit + limit / 2))
-        contexts = [Context](repeating: Context(), count: contexts.count)
+        entries = Blocks()
+        contexts = Blocks<Context>(repeating: Context(), count: contexts.count)
         used = 0
         for context in kept {
             guard entries.count + Int(context.distinct) <= limit else { break }
