@@ -429,7 +429,7 @@ long cn_call6(long n, long a, long b, long c, long d, long e, long f) {
     case __NR_getpid: return 1;
     case __NR_umask: case __NR_unshare: case __NR_prctl: case __NR_setsid: case __NR_setresuid: case __NR_setresgid:
     case __NR_setgroups: case __NR_keyctl: case __NR_pivot_root: case __NR_mount: case __NR_rt_sigaction:
-    case __NR_rt_sigprocmask: case __NR_landlock_create_ruleset: case __NR_landlock_restrict_self:
+    case __NR_rt_sigprocmask: case __NR_landlock_create_ruleset: case __NR_landlock_restrict_self: case __NR_madvise:
         return 0;
     default:
         (void)f;

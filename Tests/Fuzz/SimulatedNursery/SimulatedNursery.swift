@@ -25,7 +25,7 @@ private enum SimulatedNursery {
                 nursery.run()
             } catch {
                 // Only without failures does the start run, so it cannot come here.
-                fatalError("the nursery did not start")
+                fatalError("the nursery did not start: \(error)")
             }
         }
     }
