@@ -17,7 +17,11 @@ enum Fault {
         static func reach(_ step: hn_fault, _ plan: BirthPlan) {
             guard plan.fault == step.rawValue else { return }
             InitServer.reportFailure(Failure(0, HN_STAGE_FAULT), of: HP_READY, cookie: 0)
-            sleep()
+            // Changing ids has cleared PDEATHSIG until the next step: what finds the parent's death then is the code that
+            // follows, so it must get there.
+            guard step == HN_FAULT_CREDENTIALS else { sleep() }
+            var parent = cn_pollfd(fd: Nursery.childParent, events: Int16(CN_EPOLLIN), revents: 0)
+            _ = cn_poll(&parent, 1, -1)
         }
 
         /// The nursery has come to a step.

@@ -7,7 +7,7 @@ import Wire
 
 extension AgentTests {
     /// Code that is read without being run, whatever it is.
-    @Suite @TestThread
+    @Suite(.sharedAgent("analyze: on\n")) @TestThread
     struct CodeAnalysisTests {
         let agent: TestAgent
         init() throws { agent = try TestAgent.shared() }

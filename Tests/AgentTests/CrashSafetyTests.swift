@@ -39,7 +39,12 @@ extension AgentTests {
         func hearthdDies(at point: FaultPoint) throws {
             let scratch = try ScratchDirectory()
             let first = try TestAgent(scratch: scratch, environment: ["\(FaultPoint.variable)=\(point.rawValue)"])
-            #expect(throws: HearthClientError.self) { try use(first) }
+            if point == .invocationEnded {
+                // The answer is on its way before the agent notes the end: the client may have it, or not.
+                try? use(first)
+            } else {
+                #expect(throws: HearthClientError.self) { try use(first) }
+            }
             #expect(try first.waitForEnd() == .signal(SIGKILL))
             let before: [FaultPoint] = [.treeUnpacked, .treeStored]
             try recover(first, scratch, isStored: !before.contains(point))

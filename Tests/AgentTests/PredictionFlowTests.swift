@@ -19,7 +19,8 @@ extension AgentTests {
             """
 
         private func withAgent(_ configuration: String, _ body: (TestAgent, HearthClient) throws -> Void) throws {
-            let agent = try TestAgent(configuration: configuration)
+            let on = configuration.contains("prediction:") ? "" : "prediction: on\n"
+            let agent = try TestAgent(configuration: "analyze: on\n" + on + configuration)
             do {
                 try body(agent, try agent.client())
             } catch {

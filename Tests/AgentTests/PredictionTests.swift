@@ -8,7 +8,7 @@ import Wire
 
 extension AgentTests {
     /// What is told to the prediction, what it keeps, and what it makes of damage.
-    @Suite @TestThread
+    @Suite(.sharedAgent("prediction: on\n")) @TestThread
     struct PredictionTests {
         private func observe(
             _ client: HearthClient, _ format: HearthLogFormat, _ log: String, routes: [(String, String)] = []
@@ -78,7 +78,7 @@ extension AgentTests {
                 request.function = "kept"
                 return try agent.client().predict(request).predictions.first?.sources ?? []
             }
-            let first = try TestAgent(configuration: "", scratch: scratch)
+            let first = try TestAgent(configuration: "prediction: on\n", scratch: scratch)
             let client = try first.client()
             for name in ["kept", "dropped"] { try client.put(name, .command) { $0.argv = ["/bin/cat"] } }
             let now = Date().timeIntervalSince1970
@@ -99,7 +99,7 @@ extension AgentTests {
             #expect(problems.isEmpty, "\(problems)")
             #expect(Files.exists(file))
 
-            let second = try TestAgent(configuration: "", scratch: scratch)
+            let second = try TestAgent(configuration: "prediction: on\n", scratch: scratch)
             let after = try known(second)
             #expect(after.contains { $0.source == "interval" }, "\(after)")
             problems = second.stop()
@@ -109,7 +109,7 @@ extension AgentTests {
             var bytes = try Files.read(file, limit: 1 << 30)
             bytes[bytes.count / 2] ^= 0x40
             try Files.write(bytes, to: file)
-            let third = try TestAgent(configuration: "", scratch: scratch)
+            let third = try TestAgent(configuration: "prediction: on\n", scratch: scratch)
             #expect(try known(third).isEmpty)
             #expect(third.log.contains("its checksum does not match"), "\(third.log)")
             #expect(Files.exists(file + ".damaged"))
@@ -120,7 +120,7 @@ extension AgentTests {
             bytes[bytes.count / 2] ^= 0x40
             bytes[12] = 99
             try Files.write(bytes, to: file)
-            let fourth = try TestAgent(configuration: "", scratch: scratch)
+            let fourth = try TestAgent(configuration: "prediction: on\n", scratch: scratch)
             #expect(fourth.log.contains("has format version 99"), "\(fourth.log)")
             problems = fourth.stop()
             #expect(problems.isEmpty, "\(problems)")

@@ -23,7 +23,7 @@ extension AgentTests {
                 with open("/proc/self/mountinfo") as file:
                     mounts = sorted(" ".join(line.split()[4:6] + line.split(" - ")[1].split()[:1]) for line in file)
                 return {
-                    "self": lines("/proc/self/status", names), "init": lines("/proc/1/status", names), "limits": limits,
+                    "self": lines("/proc/self/status", names), "limits": limits,
                     "mounts": mounts, "environment": dict(os.environ), "cwd": os.getcwd(),
                     "policy": os.sched_getscheduler(0), "nice": os.nice(0), "fds": sorted(os.listdir("/proc/self/fd")),
                     "cmdline": open("/proc/self/cmdline").read().split(chr(0)), "autogroup": autogroup(),

@@ -83,6 +83,7 @@ extension SandboxTests {
                     usleep(20_000)
                     return try count(nursery) == before
                 }
+                try nursery.drain()
                 // Always the same slot: its ids must be free again each time.
                 for step in Self.initSteps {
                     let stopped = try stop(nursery, slot: 7, image: image, at: step)
