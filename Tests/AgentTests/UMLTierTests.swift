@@ -39,40 +39,6 @@ struct UMLTiers {
         }
     }
 
-    /// What an idle function's files take in the page cache goes back to the node, and the function serves on.
-    @Test func anIdleSandboxGivesItsMemoryBack() throws {
-        try withAgent("init_timeout: 60s\ndefault_timeout: 60s\nfreeze_after: 1s\nreclaim_after: 5s") {
-            agent, client in
-            let source = """
-                import glob, os
-                def handler(event, context):
-                    count = 0
-                    for name in sorted(glob.glob("/usr/lib/x86_64-linux-gnu/*.so.*"), key=os.path.getsize)[-20:]:
-                        with open(name, "rb") as file:
-                            while count < 24 << 20:
-                                block = file.read(1 << 16)
-                                if not block: break
-                                count += len(block)
-                    return count
-                """
-            try client.put("reader", .python, files: ["app.py": source]) { $0.memoryBytes = 128 << 20 }
-            let first = try client.invoke("reader")
-            #expect(first.outcome == .ok && (Int(first.text) ?? 0) >= 24 << 20, "\(first.summary)")
-            let group = try agent.group(of: first.sandboxID)
-            // Before the ladder gets as far as reclaiming; the invocation has just ended.
-            let held = try #require(Int(try read(group, "memory.current")))
-            #expect(held > 20 << 20, "the files were charged to another group")
-            try eventually("most of the files' pages are given back", within: 60) {
-                (Int(try read(group, "memory.current")) ?? held) < held - (12 << 20)
-            }
-            #expect(try client.listSandboxes(function: "reader").first?.state == "frozen")
-            let used = try client.gauge("pool.budget_used_ratio")
-            let again = try client.invoke("reader")
-            #expect(again.outcome == .ok && again.startKind == .warm, "\(again.summary)")
-            #expect(used > 0)
-        }
-    }
-
     private func read(_ group: String, _ file: String) throws -> String {
         try Files.readText(group + "/" + file).trimmingCharacters(in: .whitespacesAndNewlines)
     }

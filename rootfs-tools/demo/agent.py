@@ -23,8 +23,8 @@ class Agent:
         self.binaries = binaries
         self.share = share
         self.speed = speed
-        # Lines of its configuration, in place of those that show what stays in memory.
-        self.settings = "freeze_after: 30s\n" if settings is None else settings
+        # Lines of its configuration, in place of those of the first part: what starts there is to be what was asked for.
+        self.settings = "prediction: off\nfreeze_after: 30s\n" if settings is None else settings
         self.socket = self.directory / "agent.sock"
         self.log = self.directory / "agent.log"
         self.process = None

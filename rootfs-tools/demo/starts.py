@@ -33,7 +33,7 @@ def agent(binaries, configuration):
         directory = Path(name)
         # A sandbox's own root must reach what lies below.
         directory.chmod(0o711)
-        (directory / "hearth.yaml").write_text(configuration + "freeze_after: never\n")
+        (directory / "hearth.yaml").write_text(configuration + "prediction: off\nfreeze_after: never\n")
         socket = directory / "agent.sock"
         with open(directory / "log", "wb") as log:
             process = subprocess.Popen(
@@ -120,7 +120,24 @@ def measure(binaries, count):
             # The request arrived after it was sent and before the answer came by its total: the mean of both bounds.
             arrived = (begin + end - answer.timing.total_ns) / 2
             claimed.append(first - arrived - answer.timing.queued_ns)
-    return times, sent, claimed
+        ledger = {gauge.name: gauge.value for gauge in none.stats().gauges if gauge.name.startswith("ledger.")}
+    return times, sent, claimed, ledger
+
+
+def print_ledger(ledger):
+    """What became of the prefetches, by who asked for them."""
+    print(f"{'PREFETCHES':<12}{'STARTED':>9}{'HIT':>6}{'LATE':>6}{'WASTED':>8}{'LEAD ms':>9}{'MB s':>8}")
+    sources = sorted({name.split(".")[1] for name in ledger if name.count(".") == 2})
+    for source in sources or ["total"]:
+        prefix = f"ledger.{source}." if sources else "ledger."
+        value = {part: ledger.get(prefix + part, 0) for part in ("started", "hit", "late", "wasted")}
+        if not value["started"]:
+            continue
+        held = ledger.get(prefix + "hit_mb_s", 0) + ledger.get(prefix + "wasted_mb_s", 0)
+        print(
+            f"{source:<12}{value['started']:>9.0f}{value['hit']:>6.0f}{value['late']:>6.0f}{value['wasted']:>8.0f}"
+            f"{ledger.get(prefix + 'lead_mean_ms', 0):>9.0f}{held:>8.1f}"
+        )
 
 
 def p(values, share):
@@ -133,7 +150,7 @@ def main():
     parser.add_argument("--binaries", type=Path, default=ROOT / "bin")
     parser.add_argument("--count", type=int, default=40)
     arguments = parser.parse_args()
-    times, sent, claimed = measure(arguments.binaries.resolve(), arguments.count)
+    times, sent, claimed, ledger = measure(arguments.binaries.resolve(), arguments.count)
     print(f"python, microseconds, p50 of {arguments.count} (p90 of the total)")
     print(f"{'START':<12}" + "".join(f"{part.upper():>10}" for part in PARTS) + f"{'P90':>10}")
     for kind, all_of_it in times.items():
@@ -143,6 +160,7 @@ def main():
             + "".join(f"{statistics.median(values[part]):>10.0f}" for part in PARTS)
             + f"{p(values['total'], 0.9):>10.0f}"
         )
+    print_ledger(ledger)
     print("a bare sandbox, to the first instruction of user code (budget 300), microseconds: p50, p90")
     for name, values in (("from its claim", claimed), ("from before the request is sent", sent)):
         print(f"  {name:<34}{p(values, 0.5) / 1000:>8.0f}{p(values, 0.9) / 1000:>8.0f}")
