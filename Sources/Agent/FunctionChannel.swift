@@ -110,6 +110,8 @@ final class FunctionChannel {
                 }
                 if count == 0 { return fail("the function closed its channel") }
                 budget -= count
+                // A short read emptied the socket; what comes now is another turn's.
+                if count < wanted { budget = 0 }
             } catch .wouldBlock {
                 return
             } catch {

@@ -108,6 +108,7 @@ extension PredictionEngine {
         }
         add("prediction.observed", Double(observed))
         add("prediction.dropped", Double(dropped) + Double(forecaster.ignored))
+        add("prediction.thinned", Double(thinned))
         add("prediction.memory_bytes", Double(forecaster.memoryBytes))
         for (index, name) in Self.sourceNames.enumerated() {
             add("prediction.\(name).hits", Double(outcomes.hits[index]))

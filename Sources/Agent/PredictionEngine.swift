@@ -9,8 +9,12 @@ import WarmPool
 /// few at a time; so do the forecasts of the functions that they moved, and those of all functions in turn.
 @LoopActor
 final class PredictionEngine {
-    /// Nanoseconds between an observation and its learning, and between two turns of what waits.
-    private static let pause: Int64 = 1_000_000
+    /// Nanoseconds between an observation and its learning, and between two turns of what waits; a start takes longer.
+    private static let pause: Int64 = 4_000_000
+    /// Turns may have this part of the loop's time: a request that comes during one waits for it.
+    private static let share: Int64 = 8
+    /// Calls of one function that wait to be learned. What more a turn brings says nothing new of a function that is busy.
+    private static let callsPerFunction = 4
     /// Observations and forecasts of one turn: about a millisecond together.
     private static let observationsPerTurn = 24
     private static let forecastsPerTurn = 12
@@ -38,12 +42,16 @@ final class PredictionEngine {
     /// Prefetches under way or unused, with what was said and by whom.
     private var prefetches: [SandboxID: (said: Float, source: Int)] = [:]
     private var waiting: [Observation] = []
+    /// Calls in `waiting`, by function.
+    private var waitingCalls: [String: Int] = [:]
     private var changed: [UInt32] = []
     private var isChanged: Set<UInt32> = []
     private var cursor: UInt32 = 0
     private var isScheduled = false
     private var timer: Reactor.Timer?
     private(set) var dropped: UInt64 = 0
+    /// Calls that were not learned because enough of their function waited.
+    private(set) var thinned: UInt64 = 0
     private(set) var observed: UInt64 = 0
     private var savedAt: Int64 = 0
     private var observedAtSave: UInt64 = 0
@@ -67,7 +75,13 @@ final class PredictionEngine {
 
     /// An invocation came in.
     func invoked(_ invocation: Invocation) {
-        guard !invocation.isWarmup else { return }
+        guard !invocation.isWarmup, !isStopped else { return }
+        let calls = waitingCalls[invocation.function.name, default: 0]
+        guard calls < Self.callsPerFunction else {
+            thinned += 1
+            return
+        }
+        waitingCalls[invocation.function.name] = calls + 1
         observe(
             Observation(
                 time: realtimeNow(),
@@ -102,17 +116,23 @@ final class PredictionEngine {
 
     // MARK: Turns
 
-    private func schedule() {
+    private func schedule(after pause: Int64 = PredictionEngine.pause) {
         guard !isScheduled, !isStopped else { return }
         isScheduled = true
-        Reactor.shared.schedule(after: Self.pause) { [weak self] in self?.turn() }
+        Reactor.shared.schedule(after: pause) { [weak self] in self?.turn() }
     }
 
     private func turn() {
         isScheduled = false
         guard !isStopped else { return }
+        let began = monotonicNow()
         let count = min(waiting.count, Self.observationsPerTurn)
-        for observation in waiting.prefix(count) { forecaster.recall(observation) }
+        for observation in waiting.prefix(count) {
+            forecaster.recall(observation)
+            if case .request(let name, _, _, _) = observation.kind, let calls = waitingCalls[name] {
+                waitingCalls[name] = calls > 1 ? calls - 1 : nil
+            }
+        }
         waiting.removeFirst(count)
         observed += UInt64(count)
         takeChanges()
@@ -124,7 +144,8 @@ final class PredictionEngine {
             tell(function, at: now)
         }
         changed.removeFirst(due)
-        if !waiting.isEmpty || !changed.isEmpty { schedule() }
+        guard !waiting.isEmpty || !changed.isEmpty else { return }
+        schedule(after: max(Self.pause / 4, (monotonicNow() - began) * (Self.share - 1)))
     }
 
     /// Learns from everything that waits, at once: at most a few milliseconds' worth in ordinary times.
@@ -132,6 +153,7 @@ final class PredictionEngine {
         for observation in waiting { forecaster.recall(observation) }
         observed += UInt64(waiting.count)
         waiting.removeAll(keepingCapacity: true)
+        waitingCalls.removeAll(keepingCapacity: true)
         takeChanges()
     }
 
@@ -254,6 +276,7 @@ final class PredictionEngine {
         waiting.removeAll {
             if case .request(name, _, _, _) = $0.kind { true } else { false }
         }
+        waitingCalls[name] = nil
         forecaster.remove(name)
         if let id { told[id] = nil }
     }
