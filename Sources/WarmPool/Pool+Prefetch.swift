@@ -135,6 +135,7 @@ extension Pool {
             }
         }
         for slot in blocked { refreshPrefetch(slot) }
+        guard now >= refillAfter else { return }
         while backgroundStarts < configuration.maxBackgroundStarts, let shelf = hungryShelves.first {
             guard fill(shelf) else { break }
         }

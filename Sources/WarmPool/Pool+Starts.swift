@@ -87,6 +87,7 @@ extension Pool {
         let sandbox: Int
         if let shelved {
             sandbox = shelved
+            if weight == .live { holdRefill(slot, from: sandboxes[shelved].tier) }
             takeFromShelf(sandbox)
             sandboxes[sandbox].function = slot
             sandboxes[sandbox].generation = spec.generation

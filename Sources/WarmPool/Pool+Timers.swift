@@ -55,6 +55,7 @@ extension Pool {
         ] {
             if let due { next = min(next, due) }
         }
+        if refillAfter > now, hungryShelves.first != nil { next = min(next, refillAfter) }
         guard next < .distantFuture, armedWake.map({ next < $0 }) ?? true else { return }
         armedWake = next
         out.append(.wake(at: next))

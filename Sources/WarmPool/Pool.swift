@@ -32,6 +32,8 @@ package struct Pool: ~Copyable {
     var declined = IndexedHeap<SurplusKey>()
     /// Shelves below their target.
     var hungryShelves = IndexedHeap<FairKey>()
+    /// Until then shelves are not filled: a request's start that came from one is under way.
+    var refillAfter = Instant.zero
     /// Idle sandboxes, the first to evict first.
     var victims = IndexedHeap<VictimKey>()
     /// Idle sandboxes that floors keep, in the same order.

@@ -28,9 +28,28 @@ import WarmPool
         #expect(
             effects.contains(
                 .promote(SandboxID(1), function: FunctionID(1), generation: 1, to: .ready, weight: .live)))
-        // The pool is filled again, behind the request.
-        #expect(effects.created.map(\.weight) == [.background])
-        #expect(node.ready(1, at: 150).dispatched.map(\.start) == [kind])
+        // The pool is filled again, but not beside the request's start.
+        #expect(effects.created.isEmpty)
+        #expect(node.ready(1, at: 103).dispatched.map(\.start) == [kind])
+        let refill = effects.compactMap { if case .wake(let at) = $0 { at } else { nil } }.min()
+        let due = try #require(refill).nanoseconds / 1_000_000
+        #expect((105...200).contains(due))
+        #expect(node.send(.tick, at: due - 1).created.isEmpty)
+        #expect(node.send(.tick, at: due).created.map(\.weight) == [.background])
+    }
+
+    /// However many requests come, a shelf does not stay empty.
+    @Test func aRefillIsPutOffOnce() throws {
+        var node = try pooled(bare: 2)
+        for function in 1...4 as ClosedRange<UInt32> { node.register(function) }
+        let shelved = node.pool.sandboxSnapshots().map(\.id.rawValue)
+        for id in shelved { node.ready(id, .bare, megabytes: 2, at: 10) }
+        var created: [Int64] = []
+        for step in 0..<20 as Range<Int64> {
+            let effects = node.request(UInt32(step % 4) + 1, at: 1000 + step * 20)
+            if effects.created.contains(where: { $0.function == nil }) { created.append(step) }
+        }
+        #expect(created.first ?? 20 <= 6)
     }
 
     @Test func mediumConfidenceBuysALowerTier() throws {
