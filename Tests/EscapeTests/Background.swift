@@ -12,9 +12,11 @@ struct Background {
 
     /// Starts it and waits for a line that begins with "ready".
     static func start(
-        _ name: String, _ arguments: [String], in sandbox: TestSandbox, environment: [String] = [], uid: UInt32 = 1000
+        _ name: String, _ arguments: [String], in sandbox: TestSandbox, environment: [String] = [], uid: UInt32 = 1000,
+        weakened: @escaping (inout SpawnRequest) -> Void = { _ in }, extra: [Int32] = []
     ) async throws -> Background {
-        let running = try begin(name, arguments, in: sandbox, environment: environment, uid: uid)
+        let running = try begin(
+            name, arguments, in: sandbox, environment: environment, uid: uid, weakened: weakened, extra: extra)
         try await eventually("\(name) \(arguments) is ready", within: 20) {
             if let end = sandbox.ended { throw TestFailure("the sandbox ended: \(end)") }
             return try running.text().contains("ready ")
@@ -23,21 +25,23 @@ struct Background {
     }
 
     static func begin(
-        _ name: String, _ arguments: [String], in sandbox: TestSandbox, environment: [String] = [], uid: UInt32 = 1000
+        _ name: String, _ arguments: [String], in sandbox: TestSandbox, environment: [String] = [], uid: UInt32 = 1000,
+        weakened: @escaping (inout SpawnRequest) -> Void = { _ in }, extra: [Int32] = []
     ) throws -> Background {
         let output = SharedFD(try MemoryFile.empty(name: "background"))
         let filter = try SeccompProgram(compiling: try TestFiles.defaultProfile()).compacted()
-        let change: (inout SpawnRequest) -> Void = {
-            $0.filter = filter
-            $0.environment = environment
-            $0.uid = uid
-            $0.gid = uid
-            $0.rlimits = Hardened.limits
+        let change: (inout SpawnRequest) -> Void = { request in
+            request.filter = filter
+            request.environment = environment
+            request.uid = uid
+            request.gid = uid
+            request.rlimits = Hardened.limits
+            weakened(&request)
         }
         let null = try Files.open("/dev/null", flags: O_RDWR)
         let cookie = try sandbox.spawn(
             ["/var/task/" + name] + arguments, change,
-            descriptors: [null.rawValue, output.rawValue, output.rawValue])
+            descriptors: [null.rawValue, output.rawValue, output.rawValue] + extra)
         return Background(cookie: cookie, output: output)
     }
 

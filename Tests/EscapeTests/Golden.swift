@@ -6,24 +6,29 @@ import Testing
 /// trusted to be, and wants the same care as a change of the code.
 enum Golden {
     static func check(_ text: String, _ name: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
-        let path = directory + "/" + name + ".txt"
         if let word = getenv("HEARTH_GOLDEN"), String(cString: word) == "write" {
-            try Files.write(Array(text.utf8), to: path)
+            try Files.write(Array(text.utf8), to: path(name))
         }
-        let expected = try Files.readText(path)
-        guard text != expected else { return }
-        let before = expected.split(separator: "\n", omittingEmptySubsequences: false)
+        let difference = try differences(text, name)
+        guard !difference.isEmpty else { return }
+        Issue.record(
+            "the posture is not that of golden/\(name).txt:\n\(difference.joined(separator: "\n"))",
+            sourceLocation: sourceLocation)
+    }
+
+    /// What the text has and the file has not (`+`), and the other way round (`-`), with the numbers of lines.
+    static func differences(_ text: String, _ name: String) throws -> [String] {
+        let before = try Files.readText(path(name)).split(separator: "\n", omittingEmptySubsequences: false)
         let after = text.split(separator: "\n", omittingEmptySubsequences: false)
-        let difference = after.difference(from: before).map { change in
+        return after.difference(from: before).map { change in
             switch change {
             case .remove(let line, let text, _): "\(line + 1) - \(text)"
             case .insert(let line, let text, _): "\(line + 1) + \(text)"
             }
         }
-        Issue.record(
-            "the posture is not that of golden/\(name).txt:\n\(difference.joined(separator: "\n"))",
-            sourceLocation: sourceLocation)
     }
+
+    private static func path(_ name: String) -> String { directory + "/" + name + ".txt" }
 
     private static var directory: String {
         guard let real = realpath(#filePath, nil) else { return "" }

@@ -56,6 +56,31 @@ extension EscapeTests {
             try check("posture-native", golden: "native", client)
         }
 
+        /// The shelves: a PID 1 that has no function yet, alone and with a language's runtime.
+        @Test(arguments: [HearthTier.bare, .runtime]) func shelved(_ tier: HearthTier) throws {
+            try withAgent(tier == .bare ? "bare_pool: 1" : "runtime_pool: 1") { _, client in
+                try client.put("posture-shelf", .python, files: ["app.py": Self.sleeper])
+                try client.waitForIdle(1, tier)
+                let pid = Int32(try #require(try client.idle(tier).first).pid)
+                try Golden.check(
+                    try Posture.report(initial: pid, group: try Posture.group(of: pid)),
+                    tier == .bare ? "bare" : "runtime-python")
+            }
+        }
+
+        /// From whichever shelf a sandbox comes, with its function in it it is what a new one would be.
+        @Test(arguments: [HearthTier.bare, .runtime]) func promoted(_ tier: HearthTier) throws {
+            try withAgent(tier == .bare ? "bare_pool: 1" : "runtime_pool: 1") { _, client in
+                try client.put("posture-python", .python, files: ["app.py": Self.sleeper])
+                try client.waitForIdle(1, tier)
+                let answer = try client.invoke("posture-python", "0")
+                #expect(answer.startKind == (tier == .bare ? .bare : .runtime), "\(answer.summary)")
+                let found = try client.listSandboxes(function: "posture-python").first { $0.id == answer.sandboxID }
+                let pid = Int32(try #require(found).pid)
+                try Golden.check(try Posture.report(initial: pid, group: try Posture.group(of: pid)), "python")
+            }
+        }
+
         /// A command is there only while it runs.
         @Test func command() throws {
             let agent = try TestAgent.shared()

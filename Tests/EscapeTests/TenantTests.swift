@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import NurseryABI
 import SandboxTestSupport
 import Testing
 
@@ -72,9 +73,44 @@ extension EscapeTests {
             }
         }
 
-        /// A session keyring of their own: what the nursery's session holds is nobody's. Looked at from the node, since inside there
-        /// is no call to look with.
-        @Test @LoopActor func keysOfTheNodeAreNotInherited() async throws {
+        /// A session keyring of their own: what the session that started the nursery holds is nobody's. With no filter, which would
+        /// not even let them look.
+        @Test func keysOfTheNodeAreNotInherited() throws {
+            let program = try Attack.program("keys")
+            let outside = Attack.parse(try Host.run([program, "control"]).text)
+            #expect(outside["search"] == "ok", "\(outside)")
+
+            try Files.write(Array(try TestFiles.nursery().utf8), to: program + ".target")
+            let nursery = try RawNursery(executable: program)
+            do {
+                let image = try nursery.prepareHost()
+                let place = nursery.directory + "/code/keys"
+                try Files.makeDirectories(place)
+                try Files.write(
+                    try Files.readAll(try Files.open(program, flags: O_RDONLY), limit: 64 << 20), to: place + "/keys")
+                #expect(chmod(place + "/keys", 0o755) == 0)
+                let sandbox = try nursery.create(slot: 7, image: image)
+                var tree = NurseryClient.request(HN_TREE)
+                try FixedText.store("keys", in: &tree.name, what: "code")
+                let (reply, mounts) = try nursery.ask(tree)
+                #expect(reply.error == 0)
+                let inside = Attack.parse(
+                    try sandbox.run(
+                        ["/var/task/keys", "look"], environment: [], code: try #require(mounts.first),
+                        filtered: false))
+                #expect(inside["search"] == "ENOKEY", "\(inside)")
+                // A keyring by that name may be made, but it is not the node's.
+                #expect(inside["search.joined"] == "ENOKEY", "\(inside)")
+                try nursery.kill(sandbox)
+            } catch {
+                try? nursery.stop()
+                throw error
+            }
+            try nursery.stop()
+        }
+
+        /// Nor do the files that list keys say anything.
+        @Test @LoopActor func keysAreNotListed() async throws {
             try await withNode { node in
                 let sandbox = try node.create()
                 try await sandbox.ready()
