@@ -59,7 +59,7 @@ package final class Agent {
         listener = parts.listener
         lastInvocation = parts.firstInvocation
         lastInvocationReserved = parts.firstInvocation + AgentParts.invocationBlock
-        journal = Journal(registry: parts.registry, logger: parts.logger)
+        journal = Journal(registry: parts.registry, spool: parts.spool, logger: parts.logger)
         bootID = String(realtimeNow(), radix: 36)
         latencies = LatencyStore(now: started)
         var settings = Configuration(memoryBudget: Int(parts.configuration.limits.memoryBudget))

@@ -94,4 +94,15 @@ extension Agent {
             return nil
         }
     }
+
+    /// Nil, with a line in the log, where the disk has no room for it: a kill then loses the journal's last second.
+    nonisolated static func spoolFile(_ state: String, _ logger: Logger) -> MappedFile? {
+        do throws(Errno) {
+            return try MappedFile(path: state + "/journal.spool", size: JournalSpool.size)
+        } catch {
+            logger.warning(
+                "no spool for the journal: a kill loses its last second", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
 }

@@ -14,6 +14,7 @@ struct AgentParts {
     let configuration: AgentConfiguration
     let logger: Logger
     let registry: Registry
+    let spool: JournalSpool
     let code: CodeStore
     let images: ImageStore
     let environment: SandboxEnvironment
@@ -69,6 +70,10 @@ extension Agent {
         }
         let programs = try SeccompPrograms(share: configuration.share, profiles: configuration.seccompProfiles)
         let runtimes = try RuntimeCatalog(directory: configuration.share + "/runtimes")
+        let spool = spoolFile(state, logger)
+        let stored = try registry.spoolPosition()
+        let (left, end) = JournalSpool.read(spool, stored: stored)
+        if end != stored { try registry.append(left, through: end) }
         let firstInvocation = try registry.reserve("invocation", count: AgentParts.invocationBlock)
         let firstSandbox = try registry.reserve("sandbox", count: 10_000_000)
         let (records, damaged) = try registry.functions(limits: configuration.limits)
@@ -82,7 +87,8 @@ extension Agent {
                 configuration: configuration, logger: logger, registry: registry, code: code, images: images,
                 stored: prepared, programs: programs, runtimes: runtimes, cgroups: ground.cgroups, records: records,
                 listener: ground.listener, connection: ground.connection, nursery: ground.nursery,
-                firstInvocation: firstInvocation, firstSandbox: firstSandbox, restart: restartFile(state, logger)))
+                firstInvocation: firstInvocation, firstSandbox: firstSandbox, restart: restartFile(state, logger),
+                spool: spool, spoolEnd: end))
     }
 
     private struct AssemblyInput: Sendable {
@@ -102,6 +108,8 @@ extension Agent {
         let firstInvocation: UInt64
         let firstSandbox: UInt64
         let restart: MappedFile?
+        let spool: MappedFile?
+        let spoolEnd: UInt64
     }
 
     /// The part on the loop: nursery client, images, agent.
@@ -131,8 +139,9 @@ extension Agent {
         }
         let agent = try Agent(
             AgentParts(
-                configuration: input.configuration, logger: input.logger, registry: input.registry, code: input.code,
-                images: input.images, environment: environment, listener: input.listener, nursery: input.nursery,
+                configuration: input.configuration, logger: input.logger, registry: input.registry,
+                spool: JournalSpool(input.spool, stored: input.spoolEnd), code: input.code, images: input.images,
+                environment: environment, listener: input.listener, nursery: input.nursery,
                 firstInvocation: input.firstInvocation))
         let kept = await withCheckedContinuation { continuation in
             factory.adopt { continuation.resume(returning: $0) }

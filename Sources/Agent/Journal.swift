@@ -11,6 +11,7 @@ final class Journal {
     private static let mostWaiting = 65536
 
     private let registry: Registry
+    private let spool: JournalSpool
     private let logger: Logger
     private var notes: [(unixMilliseconds: Int64, event: JournalEvent)] = []
     private var dropped = 0
@@ -18,8 +19,9 @@ final class Journal {
     private var writing = 0
     private var followers: [ObjectIdentifier: @LoopActor () -> Void] = [:]
 
-    init(registry: Registry, logger: Logger) {
+    init(registry: Registry, spool: JournalSpool, logger: Logger) {
         self.registry = registry
+        self.spool = spool
         self.logger = logger
     }
 
@@ -28,7 +30,10 @@ final class Journal {
             dropped += 1
             return
         }
-        notes.append((realtimeNow() / 1_000_000, event))
+        let now = realtimeNow() / 1_000_000
+        spool.append(now, event)
+        notes.append((now, event))
+        if spool.isHalfFull, writing == 0 { return flush() }
         guard !isScheduled else { return }
         isScheduled = true
         let interval = followers.isEmpty ? Self.interval : Self.followedInterval
@@ -59,9 +64,10 @@ final class Journal {
         writing += 1
         let registry = self.registry
         let rows = batch
+        let position = spool.written
         BlockingWork.run {
             do throws(AgentError) {
-                try registry.append(rows)
+                try registry.append(rows, through: position)
                 return .success(())
             } catch {
                 return .failure(error)
@@ -69,7 +75,9 @@ final class Journal {
         } completion: { [weak self] (result: Result<Void, AgentError>) in
             guard let self else { return }
             self.writing -= 1
-            if case .failure(let error) = result {
+            switch result {
+            case .success: self.spool.stored(through: position)
+            case .failure(let error):
                 self.logger.error(
                     "the journal was not written", metadata: ["error": "\(error)", "entries": "\(rows.count)"])
             }

@@ -32,21 +32,17 @@ struct InvocationNote: Sendable {
     var peakMemory: Int64
     var errorType: String
 
+}
+
+extension InvocationNote {
     @LoopActor
     init(_ invocation: Invocation, _ result: InvocationResult, _ timing: HearthTiming) {
-        id = invocation.id
-        function = invocation.function.name
-        generation = invocation.function.generation
-        sandbox = invocation.sandboxName
-        user = invocation.user
-        session = invocation.session
-        start = invocation.startKind
-        outcome = result.outcome
-        self.timing = timing
-        payloadBytes = invocation.payload.count
-        resultBytes = result.payload.count
-        peakMemory = result.peakMemory
-        errorType = result.failure?.type ?? ""
+        self.init(
+            id: invocation.id, function: invocation.function.name, generation: invocation.function.generation,
+            sandbox: invocation.sandboxName, user: invocation.user, session: invocation.session,
+            start: invocation.startKind, outcome: result.outcome, timing: timing,
+            payloadBytes: invocation.payload.count, resultBytes: result.payload.count, peakMemory: result.peakMemory,
+            errorType: result.failure?.type ?? "")
     }
 }
 

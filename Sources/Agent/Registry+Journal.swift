@@ -27,8 +27,26 @@ extension Registry {
         }
     }
 
+    private static let spoolCounter = "journal_spool"
+
+    /// How far the spool's entries are in the table.
+    func spoolPosition() throws(AgentError) -> UInt64 {
+        do {
+            return try database.read { db in
+                let value = try Int64.fetchOne(
+                    db, sql: "SELECT value FROM counter WHERE name = ?", arguments: [Self.spoolCounter])
+                return UInt64(bitPattern: value ?? 0)
+            }
+        } catch {
+            throw Self.failure("reading the journal", error)
+        }
+    }
+
     /// Appends entries and forgets the oldest beyond the limit.
-    func append(_ notes: [(unixMilliseconds: Int64, event: JournalEvent)]) throws(AgentError) {
+    /// - Parameter position: of the spool's entries the table has those before it, from then on.
+    func append(
+        _ notes: [(unixMilliseconds: Int64, event: JournalEvent)], through position: UInt64
+    ) throws(AgentError) {
         do {
             try database.write { db in
                 let insert = try db.makeStatement(
@@ -48,6 +66,11 @@ extension Registry {
                 try db.execute(
                     sql: "DELETE FROM journal WHERE sequence <= (SELECT max(sequence) FROM journal) - ?",
                     arguments: [Int64(Self.journalLimit)])
+                try db.execute(
+                    sql: """
+                        INSERT INTO counter (name, value) VALUES (?, ?)
+                        ON CONFLICT (name) DO UPDATE SET value = excluded.value
+                        """, arguments: [Self.spoolCounter, Int64(bitPattern: position)])
             }
         } catch {
             throw Self.failure("writing the journal", error)
