@@ -38,6 +38,7 @@ extension Agent {
             ("pool.reserved_bytes", Double(pool.reserved)),
             ("pool.queued", Double(pool.queued)),
             ("pool.running", Double(pool.running)),
+            ("pool.running_cpus", Double(pool.milliCPU) / 1000),
             ("pool.idle", Double(pool.idle)),
             ("pool.live_starts", Double(pool.liveStarts)),
             ("pool.background_starts", Double(pool.backgroundStarts)),

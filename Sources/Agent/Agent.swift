@@ -66,6 +66,7 @@ package final class Agent {
         settings.keepAlive = Nanoseconds(parts.configuration.limits.keepAlive)
         settings.freezeAfter = parts.configuration.freezeAfter.map { Nanoseconds($0) }
         settings.reclaimAfter = parts.configuration.reclaimAfter.map { Nanoseconds($0) }
+        settings.cpuBudget = Int(parts.configuration.limits.cpuBudget * 1000)
         settings.maxSandboxes = parts.configuration.limits.maximumSandboxes
         settings.maxQueuePerFunction = parts.configuration.limits.maximumQueue
         settings.evictionPolicy = parts.configuration.evictionPolicy

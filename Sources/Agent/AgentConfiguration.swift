@@ -134,6 +134,7 @@ package struct AgentConfiguration: Sendable {
     private mutating func applyLimit(_ setting: inout Setting) throws(AgentError) {
         switch setting.key {
         case "memory_budget": limits.memoryBudget = try setting.bytes()
+        case "cpu_budget": limits.cpuBudget = try setting.number(0...4096)
         case "default_memory": limits.defaultMemory = try setting.bytes()
         case "default_tmp": limits.defaultTmp = try setting.bytes()
         case "default_pids": limits.defaultProcesses = Int64(try setting.integer(2...32768))

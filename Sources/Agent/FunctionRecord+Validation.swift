@@ -137,6 +137,8 @@ package struct AgentLimits: Sendable, Equatable {
     package var maximumTimeout: Int64 = 3600_000_000_000
     package var defaultConcurrency = 16
     package var memoryBudget: Int64 = 4 << 30
+    /// CPUs that may run invocations at once, by what their functions ask for; 0 for no bound.
+    package var cpuBudget = 0.0
     package var maximumSandboxes = 1024
     package var maximumPayload = 6 << 20
     package var maximumResult = 6 << 20

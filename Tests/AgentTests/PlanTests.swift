@@ -75,6 +75,34 @@ extension AgentTests {
             #expect(agent.stop().isEmpty)
         }
 
+        /// With a bound on what runs at once, others wait for it; what a plan reserves is not theirs.
+        @Test func reservedProcessorsAreKept() throws {
+            try withAgent("cpu_budget: 2") { agent, client in
+                for name in ["busy", "kit"] {
+                    try client.put(name, .python, files: PythonKit.files) { $0.maxConcurrency = 4 }
+                }
+                func run(_ name: String, _ count: Int) -> [Background<HearthInvokeResponse>] {
+                    (0..<count).map { _ in
+                        Background { try agent.client().invoke(name, "{\"do\":\"sleep\",\"seconds\":0.8}") }
+                    }
+                }
+                func waits(_ results: [HearthInvokeResponse]) -> Int { results.count { $0.timing.queuedNs > 300_000_000 } }
+                // Three starts are made for three requests, but two run at once.
+                _ = try run("busy", 3).map { try $0.join() }
+                #expect(waits(try run("busy", 3).map { try $0.join() }) == 1)
+                #expect(try client.pushPlan(plan(1, "kit") { $0.reservedCpus = 1 }).refused.isEmpty)
+                try client.waitForIdle(1, .ready, function: "kit")
+                let busy = run("busy", 2)
+                try eventually("one runs") { try client.gauge("pool.running_cpus") == 1 }
+                let kit = try client.invoke("kit", "{}")
+                #expect(kit.outcome == .ok && kit.timing.queuedNs < 300_000_000, "\(kit.summary)")
+                #expect(waits(try busy.map { try $0.join() }) == 1)
+                // More than there is to have is refused, and said so; nothing else of the entry is.
+                let greedy = try client.pushPlan(plan(2, "kit") { $0.reservedCpus = 8 })
+                #expect(greedy.refused.first?.function == "kit")
+            }
+        }
+
         @Test func anExpiredPlanFades() throws {
             let agent = try TestAgent()
             let client = try agent.client()
