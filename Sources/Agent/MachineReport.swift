@@ -82,13 +82,20 @@ enum MachineReport {
     /// What makes a start that nobody waits for give way to requests.
     private static func weight(_ cgroups: CgroupTree) -> HearthFinding {
         if cgroups.hasCPU { return finding("cpu.background", .ok, "cpu.idle of the sandbox's group") }
+        let remedy =
+            "boot with systemd.unified_cgroup_hierarchy=1 (or cgroup_no_v1=all), so that v2 has the controller"
+        // sched_setattr(2): another user's thread takes CAP_SYS_NICE.
+        guard geteuid() == 0 else {
+            return finding(
+                "cpu.background", .missing, "no cpu controller, and no privilege to weigh another user's threads",
+                cost: "warm-ups have the same share of the CPU as requests", remedy: remedy)
+        }
         let sessions = Scheduling.groupsBySession
         return finding(
             "cpu.background", .warn,
             "no cpu controller: SCHED_IDLE for each thread"
                 + (sessions ? ", and nice 10 for each session's autogroup" : ""),
-            cost: "a warm-up that starts a session of its own runs at full weight",
-            remedy: "boot with systemd.unified_cgroup_hierarchy=1 (or cgroup_no_v1=all), so that v2 has the controller")
+            cost: "a warm-up that starts a session of its own runs at full weight", remedy: remedy)
     }
 
     private static func seccomp() -> HearthFinding {

@@ -1,3 +1,4 @@
+import Glibc
 import Images
 import Linux
 import Wire
@@ -165,6 +166,10 @@ extension AgentError {
                 stage: "upload")
         case .notFound:
             self.init(.notFound, message, remedy: "upload it first")
+        case .system(let errno, let path) where errno == .permissionDenied || errno == .notPermitted:
+            self.init(
+                .permissionDenied, message, remedy: "let the agent's user, uid \(geteuid()), read \(path)",
+                errno: errno, stage: "upload")
         case .system(let errno, _):
             self.init(.internal, message, remedy: "see the agent's log", errno: errno, stage: "upload")
         }

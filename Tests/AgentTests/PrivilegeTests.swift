@@ -84,7 +84,35 @@ extension AgentTests {
                 #expect(late.outcome == .timeout, "\(late.summary)")
                 try eventually("its sandbox is gone") { !Files.exists(group) }
 
-                // An image, uploaded, with a program in it.
+                // An image, uploaded, with a program in it: the nursery mounts what is the user's.
+                let tree = try ScratchDirectory()
+                try Files.makeDirectories(tree.path + "/bin")
+                for (from, to) in [("hearth-stamp", "stamp")] {
+                    let bytes = try Files.read(try BuildProducts.executable(from), limit: 64 << 20)
+                    try Files.write(bytes, to: tree.path + "/bin/" + to, mode: 0o755)
+                }
+                var image = HearthImportImageRequest()
+                image.name = "own"
+                image.format = .directory
+                image.path = tree.path
+                let refused = try refusal { try client.importImage(image) }
+                #expect(refused.code == .permissionDenied && refused.remedy.contains("\(Self.uid)"), "\(refused)")
+                guard chmod(tree.path, 0o755) == 0 else { throw Errno.current }
+                _ = try client.importImage(image)
+                try client.put("stamp", .command) {
+                    $0.image = "own"
+                    $0.argv = ["/bin/stamp"]
+                }
+                let stamp = try client.invoke("stamp")
+                #expect(stamp.outcome == .ok && stamp.text.count > 3, "\(stamp.summary)")
+
+                // What it may do less than root's says so.
+                let doctor = try client.doctor()
+                let weight = doctor.first { $0.id == "cpu.background" }
+                let hasController = doctor.contains { $0.id == "cgroup.cpu" && $0.status == .ok }
+                #expect(weight?.status == (hasController ? .ok : .missing), "\(weight as Any)")
+                #expect(doctor.first { $0.id == "pressure" }?.status == .ok, "\(doctor)")
+
                 let program = try Command.run(
                     [
                         try BuildProducts.executable("hearth"), "run", "--memory", "64M", "--cpus", "0.5", "--timeout",
@@ -93,7 +121,7 @@ extension AgentTests {
                 #expect(program.text == "run\n" && program.status == 7, "\(program.errors)")
                 try expectNoPrivilege(agent.pid)
 
-                for name in ["kit", "shell"] { _ = try client.deleteFunction(name) }
+                for name in ["kit", "shell", "stamp"] { _ = try client.deleteFunction(name) }
                 try eventually("every sandbox is gone") { try client.listSandboxes().isEmpty }
                 try eventually("every process is gone") { try agent.populatedGroups().isEmpty }
             }
@@ -117,6 +145,29 @@ extension AgentTests {
                     let nursery = try Files.readText("/proc/\(agent.nursery)/status")
                     #expect(field("Uid", of: nursery)?.hasPrefix("0\t") == true)
                 }
+            }
+        }
+
+        /// Killed without a word, a hearthd without privilege finds its sandboxes again, and its files are its own to write.
+        @Test func aKilledOneGoesOn() throws {
+            let scratch = try ScratchDirectory()
+            guard chown(scratch.path, Self.uid, Self.gid) == 0 else { throw Errno.current }
+            let first = try TestAgent(configuration: Self.configuration, scratch: scratch)
+            let client = try first.client()
+            try client.put("kit", .python, files: PythonKit.files)
+            let answer = try client.invoke("kit", "{\"do\":\"count\"}")
+            #expect(answer.text == "1", "\(answer.summary)")
+            for name in ["restart", "journal.spool"] {
+                #expect(try Files.owner(first.state + "/" + name) == Self.uid, "\(name)")
+            }
+            try first.killAgent()
+            try withAgent(scratch: scratch) { agent in
+                let next = try agent.client().invoke("kit", "{\"do\":\"count\"}")
+                #expect(next.text == "2" && next.startKind == .warm, "\(next.summary)")
+                #expect(next.sandboxID == answer.sandboxID)
+                // The invocation before the kill is in the journal, from the spool.
+                let entries = try agent.client().pullJournal(HearthPullJournalRequest()).entries
+                #expect(entries.count { $0.fields["invocation"] == answer.invocationID } == 1, "\(entries)")
             }
         }
 
