@@ -7,7 +7,8 @@ import Wire
 extension Agent {
     /// Registers the functions and takes their sandboxes over. Before the first connection.
     func resume(_ records: [FunctionRecord], _ kept: [KeptSandbox]) {
-        // Without its floor at first: else each function would begin sandboxes that it has already.
+        // Without its floor, and with the shelves left alone: else sandboxes would be begun that are there already.
+        pool.holdShelves(!kept.isEmpty)
         for record in records {
             functions[record.name] = record
             var resting = record
@@ -16,6 +17,7 @@ extension Agent {
         }
         guard !kept.isEmpty else { return reportLost() }
         let report = pool.adopt(kept)
+        pool.holdShelves(false)
         for record in records where record.minReady > 0 { pool.register(record) }
         reportLost()
         var metadata: Logger.Metadata = ["adopted": "\(report.adopted)"]

@@ -29,6 +29,11 @@ extension PoolDriver {
         return report
     }
 
+    func holdShelves(_ hold: Bool) {
+        policy.holdShelves(hold)
+        if !hold { handle(.tick) }
+    }
+
     /// - Returns: why it is not taken over; nil if it was.
     private func adopt(_ kept: KeptSandbox, _ generations: [UInt64: FunctionID]) -> String? {
         guard let tag = SandboxTag(kept.tag) else { return "it was not ready, or a client's run" }

@@ -112,6 +112,12 @@ extension Pool {
         }
     }
 
+    /// Keeps the shelves as they are, or fills them again from the next event on. For a daemon that registers its functions before it
+    /// adopts the sandboxes that are there for them.
+    package mutating func holdShelves(_ hold: Bool) {
+        refillAfter = hold ? .distantFuture : .zero
+    }
+
     /// Lets a request that took a sandbox off a shelf get through its start before the next one is made. A birth is work of the
     /// nursery and the kernel that no weight holds back: with it beside, a start from the bare tier took longer than a cold one.
     /// A wait is never prolonged, so shelves fill however many requests come.

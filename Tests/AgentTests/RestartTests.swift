@@ -228,6 +228,47 @@ extension AgentTests {
             #expect(problems.isEmpty, "\(problems)")
         }
 
+        /// What waits on the shelves is taken over too: it is whoever's next start, and no second one is made beside it.
+        @Test func shelvesAreTakenOver() throws {
+            let scratch = try ScratchDirectory()
+            let configuration = "bare_pool: 1\nruntime_pool: 1"
+            let first = try TestAgent(configuration: configuration, scratch: scratch)
+            let client = try first.client()
+            try client.put("counter", .python, files: PythonKit.files)
+            try client.put("shell", .command) { $0.argv = ["/bin/echo", "still here"] }
+            func shelved(_ client: HearthClient) throws -> [HearthTier: String] {
+                var names: [HearthTier: String] = [:]
+                for tier in [HearthTier.bare, .runtime] {
+                    try client.waitForIdle(1, tier)
+                    let idle = try client.idle(tier)
+                    #expect(idle.count == 1, "\(idle)")
+                    names[tier] = idle.first?.id
+                }
+                return names
+            }
+            let before = try shelved(client)
+            try first.killAgent()
+            let second = try TestAgent(configuration: configuration, scratch: scratch)
+            let again = try second.client()
+            #expect(try shelved(again) == before)
+            let python = try again.invoke("counter", "{\"do\":\"count\"}")
+            #expect(python.text == "1" && python.startKind == .runtime, "\(python.summary)")
+            #expect(python.sandboxID == before[.runtime])
+            let shell = try again.invoke("shell")
+            #expect(shell.text == "still here\n" && shell.startKind == .bare, "\(shell.summary)")
+            #expect(shell.sandboxID == before[.bare])
+            // Filled again, with others.
+            let after = try shelved(again)
+            #expect(Set(after.values).isDisjoint(with: before.values))
+            // One that has been promoted belongs to its function from then on, also for the next hearthd.
+            try second.killAgent()
+            let third = try TestAgent(configuration: configuration, scratch: scratch)
+            let warm = try third.client().invoke("counter", "{\"do\":\"count\"}")
+            #expect(warm.text == "2" && warm.startKind == .warm && warm.sandboxID == python.sandboxID)
+            let problems = third.stop()
+            #expect(problems.isEmpty, "\(problems)")
+        }
+
         /// A frozen sandbox is taken over frozen, and thaws for its next invocation.
         @Test func frozenOnesStayFrozen() throws {
             let scratch = try ScratchDirectory()
