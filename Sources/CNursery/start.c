@@ -18,9 +18,30 @@ __attribute__((used)) void cn_start(long *stack) {
     cn_exit(main((int)stack[0], (char **)(stack + 1)));
 }
 
+enum { MADV_DONTNEED_ = 4, PAGE = 4096, DEEPEST = 128 * 1024 };
+
+// The service's state lies at the upper end of its stack, so that both are one page while PID 1 waits.
+static unsigned char service_stack[65536] __attribute__((aligned(4096)));
 unsigned char cn_vfork_stack[16384] __attribute__((aligned(4096)));
 
-enum { MADV_DONTNEED_ = 4, PAGE = 4096, DEEPEST = 128 * 1024 };
+enum { SERVICE_STATE = 512 };
+void *cn_service_state(size_t size) {
+    return size <= SERVICE_STATE ? service_stack + sizeof service_stack - SERVICE_STATE : NULL;
+}
+
+_Noreturn void cn_switch_stack(void (*fn)(void *), void *arg, void *stack_top);
+_Noreturn void cn_serve(void (*fn)(void *)) {
+    void *state = cn_service_state(0);
+    cn_switch_stack(fn, state, state);
+}
+
+// What PID 1 was born on, the nursery's frames and its command line among it: nothing of that is read again.
+void cn_leave_birth_stack(void) {
+    const char *last = argument_count > 0 ? arguments[argument_count - 1] : (const char *)arguments;
+    size_t end = ((size_t)last & ~(size_t)(PAGE - 1)) + PAGE;
+    argument_count = 0;
+    cn_call3(__NR_madvise, (long)(end - DEEPEST), DEEPEST, MADV_DONTNEED_);
+}
 
 // A page that is let go comes back when it is touched: code from its file, a stack as zeroes that nobody reads.
 __attribute__((noinline)) void cn_settle(void) {
@@ -29,7 +50,7 @@ __attribute__((noinline)) void cn_settle(void) {
     // Past the red zone of whoever calls (128 bytes in the x86-64 ABI); what lies beneath is no longer in use.
     size_t end = ((size_t)&here - 512) & ~(size_t)(PAGE - 1);
     cn_call3(__NR_madvise, (long)cn_birth_start, cn_birth_end - cn_birth_start, MADV_DONTNEED_);
-    cn_call3(__NR_madvise, (long)(end - DEEPEST), DEEPEST, MADV_DONTNEED_);
+    cn_call3(__NR_madvise, (long)service_stack, (long)(end - (size_t)service_stack), MADV_DONTNEED_);
     cn_call3(__NR_madvise, (long)cn_vfork_stack, sizeof cn_vfork_stack, MADV_DONTNEED_);
 }
 
@@ -41,6 +62,8 @@ __asm__(".globl cn_vfork_call\n"
         "cn_vfork_call: mov %rdi,%r8\n mov %rsi,%r9\n mov %rdx,%rsi\n mov $0x4111,%edi\n xor %edx,%edx\n"
         " xor %r10d,%r10d\n mov $56,%eax\n syscall\n test %rax,%rax\n jz 1f\n ret\n"
         "1: xor %ebp,%ebp\n mov %r9,%rdi\n call *%r8\n mov $127,%edi\n mov $231,%eax\n syscall\n hlt\n");
+__asm__(".globl cn_switch_stack\n"
+        "cn_switch_stack: mov %rdi,%rax\n mov %rsi,%rdi\n mov %rdx,%rsp\n xor %ebp,%ebp\n call *%rax\n hlt\n");
 #elif defined(__aarch64__)
 __asm__(".globl _start\n"
         "_start: mov x29,#0\n mov x30,#0\n mov x0,sp\n and sp,x0,#-16\n bl cn_start\n brk #0\n");
@@ -48,6 +71,8 @@ __asm__(".globl cn_vfork_call\n"
         "cn_vfork_call: mov x5,x0\n mov x6,x1\n mov x1,x2\n mov x0,#0x4111\n mov x2,#0\n mov x3,#0\n mov x4,#0\n"
         " mov x8,#220\n svc #0\n cbz x0,1f\n ret\n"
         "1: mov x29,#0\n mov x0,x6\n blr x5\n mov x0,#127\n mov x8,#94\n svc #0\n brk #0\n");
+__asm__(".globl cn_switch_stack\n"
+        "cn_switch_stack: mov x3,x0\n mov x0,x1\n mov sp,x2\n mov x29,#0\n mov x30,#0\n blr x3\n brk #0\n");
 #endif
 
 void *memset(void *d, int c, size_t n) {

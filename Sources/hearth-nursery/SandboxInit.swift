@@ -12,9 +12,18 @@ enum SandboxInit {
         _ plan: BirthPlan, _ kernel: KernelFeatures, gate: borrowing BirthGate, generation: UInt32
     ) -> Never {
         do throws(Failure) {
-            var server = try prepare(plan, kernel, gate: gate, generation: generation)
+            let server = try prepare(plan, kernel, gate: gate, generation: generation)
             Fault.reach(HN_FAULT_SIGNALS, plan)
-            server.run()
+            // On a stack of its own: the nursery's frames and the birth's would stay with each PID 1, 16 KiB of them.
+            guard let state = cn_service_state(MemoryLayout<InitServer>.size) else {
+                throw Failure(CN_ENOMEM, HN_STAGE_MEMORY)
+            }
+            state.initializeMemory(as: InitServer.self, repeating: server, count: 1)
+            cn_serve { state in
+                guard let state else { cn_exit(1) }
+                cn_leave_birth_stack()
+                state.assumingMemoryBound(to: InitServer.self).pointee.run()
+            }
         } catch {
             InitServer.reportFailure(error, of: HP_READY, cookie: 0)
             cn_exit(1)

@@ -70,5 +70,18 @@ struct SandboxTable: ~Copyable {
     mutating func remove(_ index: Int) {
         slots[index].clear()
         count -= 1
+        giveBack(around: index)
     }
+
+    /// Lets the memory around a slot go once nothing in it is used: it comes back as zeroes, which are free slots.
+    private func giveBack(around index: Int) {
+        let size = MemoryLayout<Slot>.stride
+        let first = index * size / Self.page
+        let last = (index * size + size - 1) / Self.page
+        for slot in (first * Self.page / size)...min(((last + 1) * Self.page - 1) / size, Self.capacity - 1)
+        where slots[slot].isUsed { return }
+        _ = cn_discard(UnsafeMutableRawPointer(slots) + first * Self.page, (last - first + 1) * Self.page)
+    }
+
+    private static var page: Int { 4096 }
 }

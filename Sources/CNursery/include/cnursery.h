@@ -65,8 +65,15 @@ static inline long cn_munmap(void *p, size_t n) { return cn_call2(__NR_munmap, (
 static inline long cn_keep_from_children(void *p, size_t n) {
     return cn_call3(__NR_madvise, (long)p, (long)n, 10 /* MADV_DONTFORK */);
 }
+// The pages are given back, and read as zeroes from then on.
+static inline long cn_discard(void *p, size_t n) { return cn_call3(__NR_madvise, (long)p, (long)n, 4 /* MADV_DONTNEED */); }
 // For PID 1 that is about to wait: the pages of its birth and of what it has done since are given back.
 void cn_settle(void);
+// Runs fn for ever on a stack of its own, with the state that was put at cn_service_state (NULL where it is too large for it).
+_Noreturn void cn_serve(void (*fn)(void *));
+void *cn_service_state(size_t size);
+// From there: the stack of before is given back, the command line with it.
+void cn_leave_birth_stack(void);
 
 // ---- processes
 

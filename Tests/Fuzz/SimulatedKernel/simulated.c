@@ -247,6 +247,13 @@ int cn_argument_count(void) { return 0; }
 
 // There is no segment of births to give back in a program of the host.
 void cn_settle(void) {}
+static long service_state[64];
+void *cn_service_state(size_t size) { return size <= sizeof service_state ? service_state : NULL; }
+_Noreturn void cn_serve(void (*fn)(void *)) {
+    fn(service_state);
+    abort();
+}
+void cn_leave_birth_stack(void) {}
 char *cn_argument(int index) { return (void)index, NULL; }
 
 long cn_vfork_call(void (*fn)(void *), void *arg, void *stack) {
