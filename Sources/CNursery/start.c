@@ -43,6 +43,12 @@ void cn_leave_birth_stack(void) {
     cn_call3(__NR_madvise, (long)(end - DEEPEST), DEEPEST, MADV_DONTNEED_);
 }
 
+__attribute__((noinline)) void cn_release_stack(void) {
+    char here;
+    size_t end = ((size_t)&here - 512) & ~(size_t)(PAGE - 1);
+    cn_call3(__NR_madvise, (long)(end - DEEPEST), DEEPEST, MADV_DONTNEED_);
+}
+
 // A page that is let go comes back when it is touched: code from its file, a stack as zeroes that nobody reads.
 __attribute__((noinline)) void cn_settle(void) {
     extern unsigned char cn_birth_start[], cn_birth_end[];

@@ -61,6 +61,7 @@ struct Nursery: ~Copyable {
                 } else if networks.wantsMore {
                     do throws(Failure) { try networks.refill() } catch { log("no network namespace", error.error) }
                 }
+                cn_release_stack()
                 continue
             }
             guard ready > 0 else { continue }

@@ -63,6 +63,7 @@ struct Spawn {
             header.rlimit_count <= UInt32(HP_SPAWN_RLIMITS.rawValue),
             header.descriptors <= UInt32(HP_SPAWN_FDS.rawValue), Int(header.descriptors) == arrived.count,
             header.uid < UInt32(HN_ID_RANGE.rawValue), header.gid < UInt32(HN_ID_RANGE.rawValue),
+            header.capabilities >> 41 == 0,
             header.flags & ~(HP_SPAWN_TTY.rawValue | HP_SPAWN_SEARCH_PATH.rawValue) == 0
         else { throw bad }
         let filterOffset = (headerSize + stringsBytes + 7) & ~7
@@ -79,6 +80,8 @@ struct Spawn {
         rlimits = UnsafeRawPointer(memory + Self.rlimitsOffset)
             .assumingMemoryBound(to: hp_rlimit.self)
         rlimitCount = Int(header.rlimit_count)
+        // RLIM_NLIMITS of every kernel so far.
+        for index in 0..<rlimitCount where rlimits[index].resource >= 16 { throw bad }
 
         // Cut the strings apart: each must end with a NUL inside its block.
         let strings = (memory + headerSize).assumingMemoryBound(to: CChar.self)

@@ -89,6 +89,7 @@ struct Hearthd: ParsableCommand {
     ) async -> Int32 {
         do throws(AgentError) {
             let agent = try await Agent.start(configuration, on: ground, logger: logger)
+            ProcessMemory.releaseCode()
             if let reason = await untilEnd(agent) {
                 logger.error("ended", metadata: ["reason": "\(reason)"])
                 return 1

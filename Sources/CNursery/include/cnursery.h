@@ -69,6 +69,8 @@ static inline long cn_keep_from_children(void *p, size_t n) {
 static inline long cn_discard(void *p, size_t n) { return cn_call3(__NR_madvise, (long)p, (long)n, 4 /* MADV_DONTNEED */); }
 // For PID 1 that is about to wait: the pages of its birth and of what it has done since are given back.
 void cn_settle(void);
+// For the nursery that has nothing to do: the stack beneath it is given back.
+void cn_release_stack(void);
 // Runs fn for ever on a stack of its own, with the state that was put at cn_service_state (NULL where it is too large for it).
 _Noreturn void cn_serve(void (*fn)(void *));
 void *cn_service_state(size_t size);

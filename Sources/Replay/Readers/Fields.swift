@@ -106,8 +106,12 @@ struct Header {
         minutes = Self.minuteColumns(names)
     }
 
+    /// A thousand years: what is beyond is no minute, and its nanoseconds would overflow.
+    private static let latestMinute = 526_000_000
+
     private static func minuteColumns(_ names: [String]) -> MinuteColumns? {
-        guard let first = names.firstIndex(where: { Int($0) != nil }), let number = Int(names[first]), number >= 0
+        guard let first = names.firstIndex(where: { Int($0) != nil }), let number = Int(names[first]),
+            (0...Self.latestMinute).contains(number)
         else {
             return nil
         }

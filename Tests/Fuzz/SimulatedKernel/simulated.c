@@ -254,6 +254,7 @@ _Noreturn void cn_serve(void (*fn)(void *)) {
     abort();
 }
 void cn_leave_birth_stack(void) {}
+void cn_release_stack(void) {}
 char *cn_argument(int index) { return (void)index, NULL; }
 
 long cn_vfork_call(void (*fn)(void *), void *arg, void *stack) {
