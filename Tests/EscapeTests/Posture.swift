@@ -52,6 +52,8 @@ enum Posture {
         if base < 0x7000_0000 || (base - 0x7000_0000) % 65536 != 0 {
             lines.append("ids outside of every slot: \(base)")
         }
+        // proc(5): what of a process is not dumpable belongs to root there, so that nobody of its own user may look into it.
+        lines.append("dumpable: " + (try Files.owner("/proc/\(pid)/fd") == 0 ? "no" : "yes"))
         lines.append("descriptors: " + (try descriptors(of: pid, initial: initial)).joined(separator: ", "))
         if pid != initial { lines += try resourceLimits(of: pid) }
         return lines.joined(separator: "\n") + "\n"

@@ -57,14 +57,19 @@ extension EscapeTests {
         }
 
         /// The shelves: a PID 1 that has no function yet, alone and with a language's runtime.
-        @Test(arguments: [HearthTier.bare, .runtime]) func shelved(_ tier: HearthTier) throws {
+        @Test(arguments: ["bare", "runtime-python", "runtime-node"]) func shelved(_ golden: String) throws {
+            let isNode = golden == "runtime-node"
+            if isNode, access("/usr/bin/node", X_OK) != 0 { return print("skipped: no node") }
+            let tier = golden == "bare" ? HearthTier.bare : .runtime
             try withAgent(tier == .bare ? "bare_pool: 1" : "runtime_pool: 1") { _, client in
-                try client.put("posture-shelf", .python, files: ["app.py": Self.sleeper])
+                if isNode {
+                    try client.put("posture-shelf", .node, files: ["app.js": "exports.handler = async (e) => e"])
+                } else {
+                    try client.put("posture-shelf", .python, files: ["app.py": Self.sleeper])
+                }
                 try client.waitForIdle(1, tier)
                 let pid = Int32(try #require(try client.idle(tier).first).pid)
-                try Golden.check(
-                    try Posture.report(initial: pid, group: try Posture.group(of: pid)),
-                    tier == .bare ? "bare" : "runtime-python")
+                try Golden.check(try Posture.report(initial: pid, group: try Posture.group(of: pid)), golden)
             }
         }
 
