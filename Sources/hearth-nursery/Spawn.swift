@@ -63,7 +63,7 @@ struct Spawn {
             header.rlimit_count <= UInt32(HP_SPAWN_RLIMITS.rawValue),
             header.descriptors <= UInt32(HP_SPAWN_FDS.rawValue), Int(header.descriptors) == arrived.count,
             header.uid < UInt32(HN_ID_RANGE.rawValue), header.gid < UInt32(HN_ID_RANGE.rawValue),
-            header.capabilities >> 41 == 0,
+            header.capabilities >> 41 == 0, header.flags & HP_SPAWN_TTY.rawValue == 0 || header.descriptors > 0,
             header.flags & ~(HP_SPAWN_TTY.rawValue | HP_SPAWN_SEARCH_PATH.rawValue) == 0
         else { throw bad }
         let filterOffset = (headerSize + stringsBytes + 7) & ~7
@@ -121,7 +121,7 @@ struct Spawn {
     /// The steps from PID 1's child to the program, in the order that leaves each the privilege it needs.
     private func become() throws(Failure) {
         // 0. Landlock, while its ruleset is still open. None of the steps below needs what it takes away.
-        if flags & HP_SPAWN_TTY.rawValue != 0, fdCount > 0 { try rules.allowTerminal(fds[0]) }
+        if flags & HP_SPAWN_TTY.rawValue != 0 { try rules.allowTerminal(fds[0]) }
         try rules.restrict()
 
         // 1. Exactly the descriptors that were sent, as 0, 1, 2, ...: everything else is closed, PID 1's socket first of all.
