@@ -52,11 +52,24 @@ enum Posture {
         if base < 0x7000_0000 || (base - 0x7000_0000) % 65536 != 0 {
             lines.append("ids outside of every slot: \(base)")
         }
+        lines.append("session: " + (try session(of: pid, initial: initial)))
         // proc(5): what of a process is not dumpable belongs to root there, so that nobody of its own user may look into it.
         lines.append("dumpable: " + (try Files.owner("/proc/\(pid)/fd") == 0 ? "no" : "yes"))
         lines.append("descriptors: " + (try descriptors(of: pid, initial: initial)).joined(separator: ", "))
         if pid != initial { lines += try resourceLimits(of: pid) }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Whose it is decides who may type into its terminal, and how far a signal to the group goes.
+    private static func session(of pid: Int32, initial: Int32) throws(Errno) -> String {
+        // Behind the name, which may hold anything: state, parent, group, session.
+        let fields = try Files.readText("/proc/\(pid)/stat").split(separator: ")").last?.split(separator: " ") ?? []
+        switch fields.count > 3 ? Int32(fields[3]) : nil {
+        case pid: return "its own"
+        case initial: return "PID 1's"
+        case 0?, nil: return "the node's"
+        default: return "another program's"
+        }
     }
 
     private static func firstID(of pid: Int32) throws(Errno) -> UInt64 {
