@@ -98,7 +98,11 @@ extension EscapeTests {
                 let processes = try Files.readText(group + "/cgroup.procs").split(separator: "\n")
                 // Until exec its image is PID 1's.
                 if let own = processes.compactMap({ Int32($0) }).first(where: { $0 != pid }),
-                    (try? Files.readText("/proc/\(own)/comm")) == "sleep\n"
+                    (try? Files.readText("/proc/\(own)/comm")) == "sleep\n",
+                    // And PID 1 has its copies of the program's descriptors until it runs again after that.
+                    try Files.list("/proc/\(pid)/fd").allSatisfy({ name in
+                        Posture.link("/proc/\(pid)/fd/\(name)")?.hasPrefix("pipe:") != true
+                    })
                 {
                     break
                 }
