@@ -142,8 +142,9 @@ extension SandboxTests.Posture {
         }
     }
 
-    @Test(arguments: ["dev", "proc", "tmp", "usr", "opt/hearth/runtimes", "opt/hearth", "opt"]) @LoopActor
-    func aLinkInPlaceOfAMountPointIsRefused(_ name: String) async throws {
+    /// Links to a place of the node's, and to a directory of the image itself: no link at all is followed.
+    @Test(arguments: ["dev", "proc", "tmp", "usr", "opt/hearth/runtimes", "opt/hearth", "opt"], [true, false]) @LoopActor
+    func aLinkInPlaceOfAMountPointIsRefused(_ name: String, _ leadsOut: Bool) async throws {
         try await withNode { node in
             let root = node.directory + "/images/evil/rootfs"
             let canary = node.directory + "/canary"
@@ -151,7 +152,11 @@ extension SandboxTests.Posture {
             try Files.makeDirectories(canary + "/runtimes")
             try TestNode.makeImage(root)
             try Files.removeTree(root + "/" + name)
-            #expect(symlink(canary, root + "/" + name) == 0)
+            let up = String(repeating: "../", count: name.count { $0 == "/" })
+            for inner in ["", "/hearth", "/hearth/runtimes", "/runtimes"] {
+                try Files.makeDirectories(root + "/home" + inner)
+            }
+            #expect(symlink(leadsOut ? canary : up + "home", root + "/" + name) == 0)
             var refusal: SandboxError?
             do {
                 let image = try await node.prepare("evil", host: true)
