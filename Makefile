@@ -51,7 +51,7 @@ endif
 # $(call step,what it does,command)
 step = @$(call say,$(1)); { $(2); } || { status=$$?; printf 'make $@: failed: %s (status %d)\n' "$(1)" $$status >&2; exit $$status; }
 
-.PHONY: help deps build run run-uml test test-swift test-python test-uml fuzz bench install uninstall format lint clean
+.PHONY: help deps build run run-uml test test-swift test-python test-uml fuzz weaken bench install uninstall format lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -103,6 +103,9 @@ test-uml: ## the tests that need the whole of cgroup v2, in user-mode Linux
 
 fuzz: deps ## each fuzz target for T seconds (60); FUZZ="frames traces" for some of them
 	$(call step,fuzzing for $(T) s a target,JOBS=$(JOBS) Tests/Fuzz/fuzz.sh --seconds $(T) $(FUZZ))
+
+weaken: deps ## takes each defence of a sandbox away in turn: is a test red? (half an hour)
+	$(call step,taking defences away,Tests/EscapeTests/weaken.py --jobs $(JOBS))
 
 bench: build ## every benchmark, and the budgets beside what was measured
 	@mkdir -p "$(BENCH_RESULTS)"

@@ -129,7 +129,7 @@ let package = Package(
         .testTarget(
             name: "EscapeTests",
             dependencies: ["AgentTestSupport", "SandboxTestSupport", "HearthClient", "Sandbox", "Linux", "Wire"],
-            exclude: ["attacks", "golden"], swiftSettings: swift),
+            exclude: ["attacks", "golden", "weaken.py"], swiftSettings: swift),
         .testTarget(name: "WireTests", dependencies: ["Wire", protobuf], swiftSettings: swift),
         .testTarget(
             name: "HearthClientTests", dependencies: ["HearthClient", "Wire", "Linux", protobuf], swiftSettings: swift),
