@@ -159,9 +159,12 @@ extension FunctionSandbox {
             FaultPoint.reach(.functionReady)
         }
         owner.functionSandboxReady(self)
-        // After the request that waited has gone in: nobody waits for the nursery. It may have been bound or ended in that.
-        if self.tier == tier, state == .idle || state == .running { keep() }
-        FaultPoint.reach(.kept)
+        // After the request that waited has gone in, which the pool may do only when it is done with the event that led here: nobody
+        // waits for the nursery. It may have been bound or ended in that.
+        Reactor.shared.afterTurn { [self] in
+            if self.tier == tier, state == .idle || state == .running { keep() }
+            FaultPoint.reach(.kept)
+        }
     }
 
     // MARK: Failing to start

@@ -1,4 +1,5 @@
 import Logging
+import Sandbox
 import WarmPool
 
 /// What sandboxes tell of themselves becomes events.
@@ -6,10 +7,13 @@ extension PoolDriver: FunctionSandboxOwner {
     func functionSandboxReady(_ sandbox: FunctionSandbox) {
         // Without a function nobody has waited for its start: its cost is what the policy is configured with.
         let end = sandbox.tier == .ready ? sandbox.functionReadyAt : sandbox.startBegan
+        // A request that waits goes in at once, and what runs is charged by its limit: it need not wait for files to be read. The
+        // sample is taken when it has ended.
+        let isAwaited = sandbox.tier == .ready && !sandbox.sandbox.isBackground
         handle(
             .sandboxReady(
                 SandboxID(sandbox.id), tier: sandbox.tier, startCost: Nanoseconds(end - sandbox.startBegan),
-                memory: sandbox.memoryEstimate()))
+                memory: isAwaited ? Int(sandbox.sandbox.spec.limits.memory) : sandbox.memoryEstimate()))
     }
 
     func functionSandbox(_ sandbox: FunctionSandbox, ended invocation: Invocation, reusable: Bool) {
