@@ -86,7 +86,9 @@ extension AgentTests {
                         Background { try agent.client().invoke(name, "{\"do\":\"sleep\",\"seconds\":0.8}") }
                     }
                 }
-                func waits(_ results: [HearthInvokeResponse]) -> Int { results.count { $0.timing.queuedNs > 300_000_000 } }
+                func waits(_ results: [HearthInvokeResponse]) -> Int {
+                    results.count { $0.timing.queuedNs > 300_000_000 }
+                }
                 // Three starts are made for three requests, but two run at once.
                 _ = try run("busy", 3).map { try $0.join() }
                 #expect(waits(try run("busy", 3).map { try $0.join() }) == 1)

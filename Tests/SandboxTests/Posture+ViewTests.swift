@@ -143,8 +143,8 @@ extension SandboxTests.Posture {
     }
 
     /// Links to a place of the node's, and to a directory of the image itself: no link at all is followed.
-    @Test(arguments: ["dev", "proc", "tmp", "usr", "opt/hearth/runtimes", "opt/hearth", "opt"], [true, false]) @LoopActor
-    func aLinkInPlaceOfAMountPointIsRefused(_ name: String, _ leadsOut: Bool) async throws {
+    @Test(arguments: ["dev", "proc", "tmp", "usr", "opt/hearth/runtimes", "opt/hearth", "opt"], [true, false])
+    @LoopActor func aLinkInPlaceOfAMountPointIsRefused(_ name: String, _ leadsOut: Bool) async throws {
         try await withNode { node in
             let root = node.directory + "/images/evil/rootfs"
             let canary = node.directory + "/canary"
