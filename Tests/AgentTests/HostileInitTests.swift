@@ -75,7 +75,10 @@ extension AgentTests {
                     }
                     try attacking.join()
                     if attack.ends {
-                        try eventually("the sandbox is ended") { !TestAgent.isAlive(pid) }
+                        // And the agent knows: until then a request may still be given to it, and is told that it crashed.
+                        try eventually("the sandbox is ended") {
+                            try !TestAgent.isAlive(pid) && client.listSandboxes(function: "attacker").isEmpty
+                        }
                     }
                     let next = try client.invoke("attacker", "{\"do\":\"echo\"}")
                     #expect(next.outcome == .ok, "\(next.summary)")

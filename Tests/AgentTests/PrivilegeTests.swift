@@ -160,6 +160,8 @@ extension AgentTests {
             for name in ["restart", "journal.spool"] {
                 #expect(try Files.owner(first.state + "/" + name) == Self.uid, "\(name)")
             }
+            // The answer comes first, what is noted of it after that.
+            try eventually("the invocation is noted") { try client.stats().outcomes.contains { $0.outcome == .ok } }
             try first.killAgent()
             try withAgent(scratch: scratch) { agent in
                 let next = try agent.client().invoke("kit", "{\"do\":\"count\"}")

@@ -196,7 +196,7 @@ extension SandboxTests {
                 let text = try Files.readText(try TestFiles.repository("rootfs-tools/seccomp/init.profile"))
                 let filter = try SeccompProgram(compiling: try SeccompProfile(parsing: text, name: "init.profile"))
                 let sandbox = try node.create()
-                let sleeper = try sandbox.spawn(["/bin/sleep", "0.5"])
+                let sleeper = try sandbox.spawn(["/bin/sleep", "4"])
                 let pid = try await sandbox.started(sleeper)
                 let cookie = try sandbox.sandbox.seal(spawning: false, filter: filter)
                 try await sandbox.event("sealed") { if case .sealed(cookie) = $0 { true } else { false } }
