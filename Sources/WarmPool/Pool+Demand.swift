@@ -56,7 +56,7 @@ extension Pool {
     private mutating func demandChanged(_ slot: Int) {
         var sandbox = functions[slot].idle.first
         while sandbox >= 0 {
-            if victims.contains(sandbox) { victims.set(sandbox, victimKey(sandbox)) }
+            reorder(sandbox)
             if configuration.forecastEndsKeepAlive { armSandboxTimer(sandbox) }
             sandbox = sandboxLinks.next(sandbox)
         }

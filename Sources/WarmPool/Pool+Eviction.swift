@@ -82,7 +82,7 @@ extension Pool {
     mutating func victimKey(_ sandbox: Int) -> VictimKey {
         let state = sandboxes[sandbox]
         return VictimKey(
-            priority: policy.priority(of: candidate(sandbox)), lastUsed: state.idleSince, id: state.id)
+            priority: state.clockAtIdle + policy.worth(of: candidate(sandbox)), lastUsed: state.idleSince, id: state.id)
     }
 
     func candidate(_ sandbox: Int) -> EvictionCandidate {
@@ -91,14 +91,15 @@ extension Pool {
         guard state.function >= 0 else {
             let cost = state.tier == .runtime ? configuration.runtimeStartCost : configuration.bareStartCost
             return EvictionCandidate(
-                lastUsed: state.idleSince, probability: 0.5, startCost: cost.inMilliseconds, megabytes: megabytes,
+                lastUsed: state.idleSince, useRate: useRate(sandbox), probability: 0.5, startCost: cost.inMilliseconds,
+                megabytes: megabytes,
                 weight: 1)
         }
         let slot = state.function
         // Of several idle ones the last serves least often.
         let rank = Double(max(functions[slot].idle.count, 1))
         return EvictionCandidate(
-            lastUsed: state.idleSince, probability: probability(slot) / rank,
+            lastUsed: state.idleSince, useRate: useRate(sandbox), probability: probability(slot) / rank,
             startCost: startEstimate(slot, from: .none) / 1e6, megabytes: megabytes,
             weight: functions[slot].spec.weight)
     }
@@ -126,6 +127,7 @@ extension Pool {
             refreshDeclined()
             return
         }
+        ageVictims()
         let count = level == .critical ? max(1, victims.count / 10) : 0
         for _ in 0..<count {
             guard let victim = victims.first else { break }

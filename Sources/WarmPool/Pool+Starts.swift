@@ -87,7 +87,7 @@ extension Pool {
         let sandbox: Int
         if let shelved {
             sandbox = shelved
-            takeFromShelf(sandbox)
+            takeFromShelf(sandbox, isUse: true)
             sandboxes[sandbox].function = slot
             sandboxes[sandbox].generation = spec.generation
             // Its bytes become the function's.

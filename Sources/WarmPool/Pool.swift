@@ -42,6 +42,12 @@ package struct Pool: ~Copyable {
     var shelfTimers = IndexedHeap<Instant>()
     var armedWake: Instant?
 
+    /// When the worth of idle sandboxes is looked at again; nobody is woken for it.
+    var ages = IndexedHeap<Instant>()
+    var reuse = ReuseModel()
+    /// Of sandboxes of the lower tiers.
+    var shelfReuse = ReuseCounts()
+
     var charges = Charges()
     var awaiting = AwaitingLine()
     var awaitingStarts = 0
@@ -71,6 +77,7 @@ package struct Pool: ~Copyable {
     var saidDrained = false
 
     package internal(set) var ledger = PrefetchLedger()
+    var trust = PrefetchTrust()
     package internal(set) var counters = PoolCounters()
     var out: [Effect] = []
 

@@ -22,6 +22,14 @@ import Testing
         #expect(throws: ReplayError.self) { try PolicySpec.parse(list: text) }
     }
 
+    @Test func budgets() throws {
+        #expect(
+            try PolicySpec.Size.parse(list: "20%, 4096,150%") == [.shareOfNeed(0.2), .megabytes(4096), .shareOfNeed(1.5)])
+        for text in ["", "20%,", "0", "-5%", "x", "nan", "inf%"] {
+            #expect(throws: ReplayError.self) { try PolicySpec.Size.parse(list: text) }
+        }
+    }
+
     @Test func aMinuteReplayNeedsASize() throws {
         var replay = MinuteReplay(minuteTrace([[0, 5]], minutes: 10)) { (trace, _) throws(ReplayError) in
             try ForecastTape(trace, HazardForecaster(units: 1))
