@@ -4,6 +4,8 @@ package protocol EvictionPolicy: Sendable {
     func worth(of candidate: EvictionCandidate) -> Double
     /// Added to the worth, as it was when the sandbox became idle: what has been idle for long ages.
     var clock: Double { get }
+    /// Whether `worth` looks at `probability`, which takes time to tell.
+    var needsProbability: Bool { get }
     /// A sandbox of this priority was evicted to make room.
     mutating func evicted(priority: Double)
 }
@@ -40,6 +42,7 @@ package enum EvictionPolicyName: String, Sendable, CaseIterable {
 
 extension EvictionPolicy {
     package var clock: Double { 0 }
+    package var needsProbability: Bool { false }
     package func evicted(priority: Double) {}
 }
 
@@ -58,6 +61,7 @@ struct ByPriority: EvictionPolicy {
 /// was not used for long ages whatever it is worth.
 struct GreedyDual: EvictionPolicy {
     private(set) var clock = 0.0
+    var needsProbability: Bool { true }
 
     func worth(of candidate: EvictionCandidate) -> Double {
         candidate.probability * candidate.startCost * candidate.weight / max(candidate.megabytes, 1.0 / 1024)

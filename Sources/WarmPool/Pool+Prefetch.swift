@@ -175,19 +175,24 @@ extension Pool {
         if bytesShort <= 0 && placesShort <= 0 { return true }
         bytesShort -= charges.evicting
         placesShort -= evictingCount
+        // More than the few that are looked at could give.
+        if bytesShort > passedOver * largestLimit { return false }
         ageVictims()
         var outbid: [(sandbox: Int, key: VictimKey)] = []
         while bytesShort > 0 || placesShort > 0, outbid.count < passedOver, let victim = victims.first,
             let key = victims.key(of: victim)
         {
             // A margin, so that two of nearly the same worth do not drive each other out in turn.
-            guard candidate(victim).density < 0.8 * density, !keepsByFloor(victim) else { break }
+            guard sandboxes[victim].density < 0.8 * density, !keepsByFloor(victim) else { break }
             leaveEvictionOrder(victim)
             outbid.append((victim, key))
             bytesShort -= sandboxes[victim].charge
             placesShort -= 1
         }
-        for (victim, _) in outbid { enterEvictionOrder(victim) }
+        for (victim, key) in outbid {
+            victims.set(victim, key)
+            charges.evictable += sandboxes[victim].charge
+        }
         if bytesShort <= 0 && placesShort <= 0 {
             for (victim, key) in outbid {
                 policy.evicted(priority: key.priority)

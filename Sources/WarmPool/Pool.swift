@@ -45,6 +45,8 @@ package struct Pool: ~Copyable {
     /// When the worth of idle sandboxes is looked at again; nobody is woken for it.
     var ages = IndexedHeap<Instant>()
     var reuse = ReuseModel()
+    /// Of any function so far, and of the lower tiers, bytes.
+    var largestLimit: Int
     /// Of sandboxes of the lower tiers.
     var shelfReuse = ReuseCounts()
 
@@ -86,6 +88,7 @@ package struct Pool: ~Copyable {
         try configuration.validate()
         self.configuration = configuration
         policy = configuration.evictionPolicy.make()
+        largestLimit = max(configuration.bareMemory, configuration.runtimeMemory, configuration.minimumCharge)
         threshold = ThresholdController(configuration.threshold)
         nextSandboxID = configuration.firstSandboxID
     }

@@ -1,10 +1,10 @@
 /// When idle sandboxes are used again, learned from those there were: the rate of uses by how long they have been idle.
 ///
-/// Ages fall into half-octaves, each with its uses and the seconds spent idle in it; what was evicted counts for as long
+/// Ages fall into octaves, each with its uses and the seconds spent idle in it; what was evicted counts for as long
 /// as it was watched, which keeps the rates unbiased (right censoring). A function's own counts are believed as far as
 /// they go beyond one use; below them stand those of all functions called about as often, then those of all.
 struct ReuseModel: Sendable {
-    /// Classes by the mean gap between a function's calls, two to three an octave; the last for functions without one.
+    /// Classes by the octave of the mean gap between a function's calls; the last for functions without one.
     static let classes = AgeBins.count + 1
     private var all = ReuseCounts()
     private var byGap = [ReuseCounts](repeating: ReuseCounts(), count: classes)
@@ -37,7 +37,8 @@ struct ReuseModel: Sendable {
             time += used / rate
             survival -= used
             best = max(best, uses / time)
-            if survival < 1e-3 { break }
+            // What is left could add a fiftieth at most.
+            if survival < 0.02 { break }
         }
         return best
     }
@@ -57,12 +58,12 @@ struct ReuseModel: Sendable {
     }
 }
 
-/// Half-octaves of age from a sixteenth of a second to three months.
+/// Octaves of age from a sixteenth of a second to half a year; the first bin holds all below.
 enum AgeBins {
-    static let count = 44
+    static let count = 29
     private static let begins: [Double] = {
-        var begins = [0.0, 1.0 / 16, 2.0.squareRoot() / 16]
-        while begins.count <= count { begins.append(begins[begins.count - 2] * 2) }
+        var begins = [0.0, 1.0 / 16]
+        while begins.count <= count { begins.append(begins[begins.count - 1] * 2) }
         return begins
     }()
 
@@ -71,10 +72,7 @@ enum AgeBins {
 
     static func bin(_ age: Double) -> Int {
         guard age >= 1.0 / 16 else { return 0 }
-        guard age < begins[count - 1] else { return count - 1 }
-        let scaled = age * 16
-        let octave = Int(scaled.exponent)
-        return 1 + 2 * octave + (scaled.significand >= 2.0.squareRoot() ? 1 : 0)
+        return age < begins[count - 1] ? 1 + Int((age * 16).exponent) : count - 1
     }
 }
 

@@ -143,6 +143,8 @@ struct SandboxState: Sendable {
     var gapClass = 0
     /// The eviction policy's clock when it became idle.
     var clockAtIdle = 0.0
+    /// As it was when its place in the eviction order was last found; see `EvictionCandidate.density`.
+    var density = 0.0
 }
 
 /// Why a sandbox was started.

@@ -5,7 +5,8 @@ extension PolicySpec.Size {
         for part in list.split(separator: ",", omittingEmptySubsequences: false) {
             let text = part.trimmed
             let isShare = text.last == "%"
-            guard let value = Double(isShare ? text.dropLast() : text), value > 0, value <= (isShare ? 1000 : 1e12) else {
+            guard let value = Double(isShare ? text.dropLast() : text), value > 0, value <= (isShare ? 1000 : 1e12)
+            else {
                 throw .badOption(
                     name: "budget", reason: "it must be like 20%,50% or 4096 (MB), not \"\(text)\"")
             }
