@@ -105,7 +105,9 @@ let package = Package(
             swiftSettings: swift),
         .executableTarget(
             name: "hearth-bench",
-            dependencies: ["HearthClient", "Wire", "CreateBench", "InvokeBench", "ForecastBench", "Linux", arguments],
+            dependencies: [
+                "HearthClient", "Wire", "CreateBench", "InvokeBench", "ForecastBench", "Replay", "Linux", arguments,
+            ],
             swiftSettings: swift),
         // The yardstick of `hearth-bench create`, and the program whose first instruction it waits for.
         .executableTarget(

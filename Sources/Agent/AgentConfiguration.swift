@@ -29,7 +29,7 @@ package struct AgentConfiguration: Sendable {
     package var maximumConnections = 1024
     /// Idle time until a sandbox is frozen; nil never.
     package var freezeAfter: Int64? = 5_000_000_000
-    package var evictionPolicy = EvictionPolicyName.greedyDual
+    package var evictionPolicy = EvictionPolicyName.hitDensity
     package var tiers = TierSettings()
     /// Idle time until the memory of a frozen sandbox is reclaimed; nil only under pressure.
     package var reclaimAfter: Int64?

@@ -43,7 +43,7 @@ package struct Configuration: Sendable {
     package var demoteTo: Tier?
     /// Invocations that a sandbox serves at most; 0 = no bound.
     package var maxUses = 0
-    package var evictionPolicy = EvictionPolicyName.greedyDual
+    package var evictionPolicy = EvictionPolicyName.hitDensity
 
     /// Sandboxes of the bare tier kept for each image in use; 0 = the tier is not used.
     package var barePool = 0

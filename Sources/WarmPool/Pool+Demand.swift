@@ -54,9 +54,14 @@ extension Pool {
     }
 
     private mutating func demandChanged(_ slot: Int) {
+        // Only the sandboxes that would serve the demand are worth more or less for it.
+        var foremost = policy.needsProbability ? Int.max : 1
+        for demand in functions[slot].demands { foremost = max(foremost, demand.count) }
+        var depth = 0
         var sandbox = functions[slot].idle.first
         while sandbox >= 0 {
-            if victims.contains(sandbox) { victims.set(sandbox, victimKey(sandbox)) }
+            if depth < foremost { reorder(sandbox) }
+            depth += 1
             if configuration.forecastEndsKeepAlive { armSandboxTimer(sandbox) }
             sandbox = sandboxLinks.next(sandbox)
         }

@@ -69,7 +69,7 @@ extension Pool {
         dequeue(request)
         requests[request].sandbox = sandbox
 
-        leaveIdle(sandbox)
+        leaveIdle(sandbox, isUse: true)
         settleLedger(sandbox, .claimed(arrival: requests[request].arrival))
         setCharge(sandbox, runCharge(sandbox))
         setCPU(sandbox, functions[slot].spec.milliCPU)

@@ -80,25 +80,29 @@ extension Pool {
     }
 
     mutating func victimKey(_ sandbox: Int) -> VictimKey {
-        let state = sandboxes[sandbox]
+        let candidate = candidate(sandbox)
+        sandboxes[sandbox].density = candidate.density
         return VictimKey(
-            priority: policy.priority(of: candidate(sandbox)), lastUsed: state.idleSince, id: state.id)
+            priority: sandboxes[sandbox].clockAtIdle + policy.worth(of: candidate),
+            lastUsed: sandboxes[sandbox].idleSince, id: sandboxes[sandbox].id)
     }
 
-    func candidate(_ sandbox: Int) -> EvictionCandidate {
-        let state = sandboxes[sandbox]
-        let megabytes = Double(max(state.measured, configuration.minimumCharge)) / 1_048_576
-        guard state.function >= 0 else {
-            let cost = state.tier == .runtime ? configuration.runtimeStartCost : configuration.bareStartCost
+    private func candidate(_ sandbox: Int) -> EvictionCandidate {
+        let idleSince = sandboxes[sandbox].idleSince
+        let slot = sandboxes[sandbox].function
+        let megabytes = Double(max(sandboxes[sandbox].measured, configuration.minimumCharge)) / 1_048_576
+        guard slot >= 0 else {
+            let isRuntime = sandboxes[sandbox].tier == .runtime
+            let cost = isRuntime ? configuration.runtimeStartCost : configuration.bareStartCost
             return EvictionCandidate(
-                lastUsed: state.idleSince, probability: 0.5, startCost: cost.inMilliseconds, megabytes: megabytes,
-                weight: 1)
+                lastUsed: idleSince, useRate: useRate(sandbox), probability: 0.5, startCost: cost.inMilliseconds,
+                megabytes: megabytes, weight: 1)
         }
-        let slot = state.function
         // Of several idle ones the last serves least often.
         let rank = Double(max(functions[slot].idle.count, 1))
         return EvictionCandidate(
-            lastUsed: state.idleSince, probability: probability(slot) / rank,
+            lastUsed: idleSince, useRate: useRate(sandbox),
+            probability: policy.needsProbability ? probability(slot) / rank : 0,
             startCost: startEstimate(slot, from: .none) / 1e6, megabytes: megabytes,
             weight: functions[slot].spec.weight)
     }
@@ -126,6 +130,7 @@ extension Pool {
             refreshDeclined()
             return
         }
+        ageVictims()
         let count = level == .critical ? max(1, victims.count / 10) : 0
         for _ in 0..<count {
             guard let victim = victims.first else { break }

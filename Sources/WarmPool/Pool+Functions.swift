@@ -3,6 +3,7 @@ extension Pool {
         guard functionSlots[spec.id] == nil else { return misfit(.duplicateFunction) }
         let slot = functions.insert(FunctionState(spec: spec))
         functionSlots[spec.id] = slot
+        largestLimit = max(largestLimit, spec.memoryLimit)
         useShelves(of: spec, by: 1)
         applyWaitingPlan(slot)
         refresh(slot)
@@ -15,6 +16,7 @@ extension Pool {
         useShelves(of: spec, by: 1)
         useShelves(of: old, by: -1)
         functions[slot].spec = spec
+        largestLimit = max(largestLimit, spec.memoryLimit)
         if spec.generation > old.generation {
             evictStale(slot, .staleCode)
             // New code has a fresh chance, and its costs are unknown.

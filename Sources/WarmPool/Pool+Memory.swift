@@ -131,6 +131,7 @@ extension Pool {
         let withShielded = isStuck
         let enough = bytesShort <= charges.evictable && placesShort <= victims.count
         guard enough || partly || withShielded else { return .none }
+        ageVictims()
         var spared: [Int] = []
         defer { for sandbox in spared { enterEvictionOrder(sandbox) } }
         while bytesShort > 0 || placesShort > 0 {
@@ -158,6 +159,8 @@ extension Pool {
 
     /// Brings idle memory back under the budget after sandboxes grew or were adopted.
     mutating func enforceBudget() {
+        guard charges.total - charges.evicting > configuration.memoryBudget else { return }
+        ageVictims()
         while charges.total - charges.evicting > configuration.memoryBudget,
             let victim = victims.first ?? shielded.first
         {

@@ -5,7 +5,7 @@ struct Wanted {
     var index: Int
     /// Expected surplus per megabyte, in milliseconds of saved start.
     var surplus: Double
-    /// The same without the price of holding it: what it is compared with idle sandboxes by.
+    /// Milliseconds of start saved a second and megabyte: what it is compared with idle sandboxes by.
     var density: Double
     var origin: Origin
 }
@@ -46,11 +46,13 @@ extension Pool {
         var best: Wanted?
         for (index, demand) in functions[slot].demands.enumerated() {
             guard demand.start - lead <= now, demand.end > now, demand.probability >= threshold.threshold,
-                demand.tier ?? .ready == .ready, demand.owed ?? (demand.count - have) > 0
+                demand.tier ?? .ready == .ready, demand.owed ?? (demand.count - have) > 0, !isSpent(demand, slot)
             else { continue }
             if demand.owed == nil, now < functions[slot].prefetchHoldOff { continue }
-            let density = demand.probability * saved * demand.weight / megabytes
-            let surplus = density - configuration.price * (demand.end - max(demand.start, now)).inSeconds
+            let worth = saved * demand.weight / megabytes
+            let density = useRate(demand) * worth * trust[demand.source]
+            let held = (demand.end - max(demand.start, now)).inSeconds
+            let surplus = demand.probability * worth - configuration.price * held
             guard surplus > 0 || demand.owed != nil, surplus > best?.surplus ?? -.infinity else { continue }
             var origin = Origin(kind: .prefetch(demand.source))
             origin.probability = demand.probability
@@ -68,6 +70,8 @@ extension Pool {
     mutating func refreshPrefetch(_ slot: Int) {
         if functions[slot].demands.contains(where: { $0.end <= now }) {
             functions[slot].demands.removeAll { $0.end <= now }
+            let first = functions[slot].idle.first
+            if first >= 0 { reorder(first) }
         }
         if let wanted = wanted(slot) {
             prefetches.set(slot, SurplusKey(worth: wanted.surplus, slot: slot))
@@ -172,20 +176,24 @@ extension Pool {
         if bytesShort <= 0 && placesShort <= 0 { return true }
         bytesShort -= charges.evicting
         placesShort -= evictingCount
+        // More than the few that are looked at could give.
+        if bytesShort > passedOver * largestLimit { return false }
+        ageVictims()
         var outbid: [(sandbox: Int, key: VictimKey)] = []
         while bytesShort > 0 || placesShort > 0, outbid.count < passedOver, let victim = victims.first,
             let key = victims.key(of: victim)
         {
-            let candidate = candidate(victim)
-            let worth = candidate.probability * candidate.startCost * candidate.weight / max(candidate.megabytes, 1e-3)
             // A margin, so that two of nearly the same worth do not drive each other out in turn.
-            guard worth < 0.8 * density, !keepsByFloor(victim) else { break }
+            guard sandboxes[victim].density < 0.8 * density, !keepsByFloor(victim) else { break }
             leaveEvictionOrder(victim)
             outbid.append((victim, key))
             bytesShort -= sandboxes[victim].charge
             placesShort -= 1
         }
-        for (victim, _) in outbid { enterEvictionOrder(victim) }
+        for (victim, key) in outbid {
+            victims.set(victim, key)
+            charges.evictable += sandboxes[victim].charge
+        }
         if bytesShort <= 0 && placesShort <= 0 {
             for (victim, key) in outbid {
                 policy.evicted(priority: key.priority)

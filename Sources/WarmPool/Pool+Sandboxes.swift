@@ -58,8 +58,12 @@ extension Pool {
         sandboxes[sandbox].heldSince = now
         setCharge(sandbox, idleCharge(sandbox))
         unshield(slot)
+        let former = functions[slot].idle.first
         sandboxLinks.prepend(sandbox, to: &functions[slot].idle)
+        beginWatch(sandbox)
         enterEvictionOrder(sandbox)
+        // What is foreseen is no longer the former first one's to serve.
+        if former >= 0, !functions[slot].demands.isEmpty { reorder(former) }
         armSandboxTimer(sandbox)
     }
 
@@ -124,9 +128,11 @@ extension Pool {
     }
 
     /// Takes an idle ready sandbox out of everything that idle ones are in.
-    mutating func leaveIdle(_ sandbox: Int) {
+    mutating func leaveIdle(_ sandbox: Int, isUse: Bool = false) {
         leaveEvictionOrder(sandbox)
         sandboxTimers.remove(sandbox)
+        ages.remove(sandbox)
+        watch(sandbox, isUse: isUse)
         sandboxLinks.remove(sandbox, from: &functions[sandboxes[sandbox].function].idle)
     }
 
@@ -161,7 +167,7 @@ extension Pool {
             if sandboxes[sandbox].function >= 0 {
                 functions[sandboxes[sandbox].function].idleMemory.add(Double(sandboxes[sandbox].measured))
             }
-            if victims.contains(sandbox) { victims.set(sandbox, victimKey(sandbox)) }
+            reorder(sandbox)
         case .running: if configuration.runningCharge == .measured { setCharge(sandbox, runCharge(sandbox)) }
         case .starting, .demoting, .evicting: break
         }

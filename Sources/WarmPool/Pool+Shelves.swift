@@ -73,6 +73,7 @@ extension Pool {
         sandboxes[sandbox].idleSince = now
         setCharge(sandbox, idleCharge(sandbox))
         sandboxLinks.prepend(sandbox, to: &shelves[shelf].idle)
+        beginWatch(sandbox)
         _ = shelves[shelf].breaker.succeeded()
         enterEvictionOrder(sandbox)
         armSandboxTimer(sandbox)
@@ -84,10 +85,12 @@ extension Pool {
     }
 
     /// Takes an idle sandbox off its shelf; its shelf is short of one then.
-    mutating func takeFromShelf(_ sandbox: Int) {
+    mutating func takeFromShelf(_ sandbox: Int, isUse: Bool = false) {
         let shelf = sandboxes[sandbox].shelf
         leaveEvictionOrder(sandbox)
         sandboxTimers.remove(sandbox)
+        ages.remove(sandbox)
+        watch(sandbox, isUse: isUse)
         sandboxLinks.remove(sandbox, from: &shelves[shelf].idle)
         sandboxes[sandbox].shelf = -1
         refreshShelf(shelf)

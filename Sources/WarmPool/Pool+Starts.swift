@@ -88,7 +88,7 @@ extension Pool {
         if let shelved {
             sandbox = shelved
             if weight == .live { holdRefill(slot, from: sandboxes[shelved].tier) }
-            takeFromShelf(sandbox)
+            takeFromShelf(sandbox, isUse: true)
             sandboxes[sandbox].function = slot
             sandboxes[sandbox].generation = spec.generation
             // Its bytes become the function's.

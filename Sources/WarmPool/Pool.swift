@@ -44,6 +44,14 @@ package struct Pool: ~Copyable {
     var shelfTimers = IndexedHeap<Instant>()
     var armedWake: Instant?
 
+    /// When the worth of idle sandboxes is looked at again; nobody is woken for it.
+    var ages = IndexedHeap<Instant>()
+    var reuse = ReuseModel()
+    /// Of any function so far, and of the lower tiers, bytes.
+    var largestLimit: Int
+    /// Of sandboxes of the lower tiers.
+    var shelfReuse = ReuseCounts()
+
     var charges = Charges()
     var awaiting = AwaitingLine()
     var awaitingStarts = 0
@@ -73,6 +81,7 @@ package struct Pool: ~Copyable {
     var saidDrained = false
 
     package internal(set) var ledger = PrefetchLedger()
+    var trust = PrefetchTrust()
     package internal(set) var counters = PoolCounters()
     var out: [Effect] = []
 
@@ -81,6 +90,7 @@ package struct Pool: ~Copyable {
         try configuration.validate()
         self.configuration = configuration
         policy = configuration.evictionPolicy.make()
+        largestLimit = max(configuration.bareMemory, configuration.runtimeMemory, configuration.minimumCharge)
         threshold = ThresholdController(configuration.threshold)
         nextSandboxID = configuration.firstSandboxID
     }

@@ -56,6 +56,31 @@ package struct PrefetchLedger: Equatable, Sendable {
     mutating func void(_ source: DemandSource) { entries[Int(source.rawValue)].void += 1 }
 }
 
+/// How far a source's probabilities of late have been borne out by hits, 0...1: what a prefetch must multiply its worth by
+/// before it takes another sandbox's memory. A forecast may be right and its prefetch still useless: too late, or while
+/// running sandboxes free in time.
+struct PrefetchTrust: Sendable {
+    private var hits = [Double](repeating: 0, count: DemandSource.allCases.count)
+    private var expected = [Double](repeating: 0, count: DemandSource.allCases.count)
+
+    subscript(_ source: DemandSource) -> Double {
+        // What is not a guess needs no trust.
+        guard source >= .trigger else { return 1 }
+        return min(1, (hits[Int(source.rawValue)] + 1) / (expected[Int(source.rawValue)] + 1))
+    }
+
+    mutating func settled(_ source: DemandSource, probability: Double, isHit: Bool) {
+        let index = Int(source.rawValue)
+        // A memory of some hundred prefetches.
+        if expected[index] > 256 {
+            expected[index] /= 2
+            hits[index] /= 2
+        }
+        expected[index] += probability
+        if isHit { hits[index] += 1 }
+    }
+}
+
 /// What becomes of a sandbox, for the ledger.
 enum LedgerMoment {
     /// It stays idle; what it held so far is counted.
@@ -78,6 +103,12 @@ extension Pool {
         guard case .prefetch(let source) = state.origin.kind, state.uses == 0, state.function >= 0 else { return }
         let function = functions[state.function].spec.id
         let held = sandboxes[sandbox].heldMegabyteSeconds
+        switch moment {
+        case .held, .void: break
+        case .unused: trust.settled(source, probability: state.origin.probability, isHit: false)
+        case .claimed(let arrival):
+            trust.settled(source, probability: state.origin.probability, isHit: state.readyAt <= arrival)
+        }
         switch moment {
         case .held: break
         case .claimed(let arrival) where state.readyAt <= arrival:

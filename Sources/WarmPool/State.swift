@@ -33,6 +33,8 @@ struct FunctionState: Sendable {
     /// Nanoseconds between arrivals.
     var gap = Estimator()
     var lastArrival: Instant?
+    /// When its idle sandboxes were used again.
+    var reuse = ReuseCounts()
 
     var breaker = CircuitBreaker()
     /// No live start before this: a pause after a failed one.
@@ -135,6 +137,14 @@ struct SandboxState: Sendable {
     /// For the ledger: memory held while unused.
     var heldMegabyteSeconds = 0.0
     var heldSince = Instant.zero
+    /// From when on its idle age is counted, up to where that was watched in seconds, and among whose.
+    var restingSince = Instant.zero
+    var watchedUntil = 0.0
+    var gapClass = 0
+    /// The eviction policy's clock when it became idle.
+    var clockAtIdle = 0.0
+    /// As it was when its place in the eviction order was last found; see `EvictionCandidate.density`.
+    var density = 0.0
 }
 
 /// Why a sandbox was started.

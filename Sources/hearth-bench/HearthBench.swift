@@ -9,6 +9,6 @@ struct HearthBench: AsyncParsableCommand {
         discussion: "Needs root, and the executables of Hearth beside this one.",
         subcommands: [
             CreateCommand.self, InvokeCommand.self, ChurnCommand.self, DensityCommand.self, WireCommand.self,
-            ForecastCommand.self, BudgetsCommand.self, TableCommand.self,
+            ForecastCommand.self, TraceCommand.self, BudgetsCommand.self, TableCommand.self,
         ])
 }

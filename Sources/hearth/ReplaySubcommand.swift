@@ -15,6 +15,11 @@ struct ReplaySubcommand: ParsableCommand {
         case event
     }
 
+    enum UnitName: String, ExpressibleByArgument, CaseIterable {
+        case function
+        case app
+    }
+
     @Argument(help: "Trace files: Azure 2019 or 2021, plain layouts, a journal, JSON lines; gzip and xz too.")
     var traces: [String]
 
@@ -42,6 +47,12 @@ struct ReplaySubcommand: ParsableCommand {
     @Option(name: .long, help: "JSON file of start costs.")
     var costs: String?
 
+    @Option(name: .long, help: "Memory budgets of an event replay, MB or percent of the need, separated by commas.")
+    var budget: String?
+
+    @Option(name: .long, help: "What is loaded and unloaded: function or app.")
+    var unit = UnitName.function
+
     @Option(name: .long, help: "The smallest memory budget that meets a target: p95=50ms or cold=1%.")
     var sizeFor: String?
 
@@ -62,6 +73,8 @@ struct ReplaySubcommand: ParsableCommand {
                 options.prior = prior
                 options.trainPrior = trainPrior
                 options.costs = costs
+                options.granularity = unit == .app ? .app : .function
+                if let budget { options.budgets = try PolicySpec.Size.parse(list: budget) }
                 if let sizeFor { options.sizing = try SizingTarget(sizeFor) }
                 let isTerminal = isatty(2) == 1
                 try ReplayCommand.run(options: options) { line in

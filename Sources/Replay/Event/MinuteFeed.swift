@@ -8,8 +8,8 @@ struct MinuteFeed {
     private var active: [Int32] = []
     private var calls: [UserCall] = []
     private var minute = 0
-    /// Probabilities below this buy nothing at any price a node would pay.
-    private static let floor: Float = -6
+    /// Log-odds below which a forecast buys nothing at any threshold and says less than how long the unit has been idle.
+    private static let floor: Float = -5
 
     /// When the next step is due, microseconds.
     var nextMinute: Int64 { Int64(minute + 1) * 60_000_000 }
