@@ -92,12 +92,13 @@ extension OccurrenceTables {
 
 extension UnitState {
     func save(to archive: inout ArchiveWriter) {
-        for value in [lastActive, lastMinute, onsets, gapsSeen] { archive.put(value) }
+        for value in [firstActive, lastActive, lastMinute, onsets, gapsSeen] { archive.put(value) }
         archive.put(meanGap)
         for value in [gapCount, period, UInt16(match.length), UInt16(clamping: match.gap)] { archive.put(value) }
     }
 
     init(from archive: inout ArchiveReader) throws(ForecastError) {
+        firstActive = try archive.get(Int32.self)
         lastActive = try archive.get(Int32.self)
         lastMinute = try archive.get(Int32.self)
         onsets = try archive.get(Int32.self)
@@ -109,7 +110,8 @@ extension UnitState {
         match.gap = Int(try archive.get(UInt16.self))
         try archive.require(
             gapCount <= UnitHistory.gapsStored && period <= UnitHistory.longestPeriod && match.length <= 8
-                && lastActive >= 0 && lastMinute >= lastActive && onsets >= 0 && gapsSeen >= 0 && meanGap >= 0,
+                && firstActive >= 0 && lastActive >= firstActive && lastMinute >= lastActive && onsets >= 0
+                && gapsSeen >= 0 && meanGap >= 0,
             "a unit's figures are outside their ranges")
     }
 }

@@ -35,7 +35,7 @@ extension OccurrenceModel: Model {
             + OccurrenceTables.Own.width * MemoryLayout<CountCell>.stride
     }
 
-    /// Removes the units that were silent longest. Their slots are used again; the storage itself never shrinks.
+    /// Removes the units that were silent longest. Their slots are used again; `compact` gives their storage back.
     package mutating func forget(toFit bytes: Int) {
         let held = unitCount * Self.bytesPerUnit
         guard held > bytes else { return }

@@ -13,6 +13,8 @@ struct OccurrenceCells: Sendable {
     var level: Int32 = 0
     var caller: Int32 = 0
     var callerRate: Int32 = 0
+    /// Of the unit's own block: the hour of the week.
+    var week: Int32 = 0
     /// Cells of the unit's own block.
     var own = SIMD8<Int32>.zero
 }
@@ -60,10 +62,15 @@ struct OccurrenceTables: Sendable {
         static let period = activity + 128
         static let vote = period + 16
         static let gapPair = vote + 16
-        static let width = gapPair + 128
+        static let week = gapPair + 128
+        static let width = week + 168
     }
 
     mutating func addUnit() { own.grow(by: Own.width) }
+    mutating func moveUnit(_ unit: Int, to other: Int) {
+        for cell in 0..<Own.width { own.cells[other * Own.width + cell] = own.cells[unit * Own.width + cell] }
+    }
+    mutating func truncate(to units: Int) { own.cells.truncate(to: units * Own.width) }
     mutating func clearUnit(_ unit: Int) { own.clear(unit * Own.width..<(unit + 1) * Own.width) }
 
     /// Looks every estimate up, and fills in the inputs, their cells and the contexts of the weights.
@@ -93,9 +100,10 @@ struct OccurrenceTables: Sendable {
             Int32(block + Own.activity + c.bits),
             Int32(block + Own.period + c.periodBits * 2 + (c.k > 2 ? 1 : 0)),
             Int32(block + Own.vote + c.vote / OccurrenceContext.votes), Int32(block + Own.gapPair + c.gapPair))
+        at.week = Int32(block + Own.week + c.hourOfWeek)
         pending.cells = at
         let ownTrials = own.cells[Int(at.own[4])].x
-        pending.inputs = inputs(at, caller)
+        pending.inputs = inputs(at, caller, knowsWeek: c.knowsWeek)
         pending.selected = SIMD8(
             0, Int32(unit % OccurrenceMixer.unitSets), Int32(c.coarse * 6 + c.experience),
             Int32(c.rate * 3 + min(2, counts.equal)), Int32(c.rank),
@@ -107,7 +115,7 @@ struct OccurrenceTables: Sendable {
 
     /// Reads the estimates along their parents: idle -> rate -> rank -> evidence -> the rest.
     /// Where callers are known, their three estimates take the place of the three that bring least.
-    private func inputs(_ at: OccurrenceCells, _ caller: Float?) -> Inputs {
+    private func inputs(_ at: OccurrenceCells, _ caller: Float?, knowsWeek: Bool) -> Inputs {
         let byIdle = idle.estimate(Int(at.idle), parent: 0.05)
         let byRate = rate.estimate(Int(at.rate), parent: byIdle)
         let byRank = rank.estimate(Int(at.rank), parent: byRate)
@@ -135,9 +143,11 @@ struct OccurrenceTables: Sendable {
             x[12] = LogOdds.of(self.caller.estimate(Int(at.caller), parent: byEvidence))
             x[14] = LogOdds.of(caller)
         } else {
-            x[9] = LogOdds.of(byRate)
+            // Before the unit is known for a week, its hours of the week are those of the day once more.
+            x[9] = LogOdds.of(knowsWeek ? own.estimate(Int(at.week), parent: byRate, strength: 3) : byRate)
             x[12] = LogOdds.of(own.estimate(Int(at.own[7]), parent: byEvidence, strength: 1.5))
-            x[14] = LogOdds.of(own.estimate(Int(at.own[3]), parent: byHour, strength: 3))
+            let ownHour = own.estimate(Int(at.own[3]), parent: byHour, strength: 3)
+            x[14] = LogOdds.of(knowsWeek ? own.estimate(Int(at.week), parent: ownHour, strength: 3) : ownHour)
         }
         x[15] = 0.3
         return x
@@ -158,6 +168,7 @@ struct OccurrenceTables: Sendable {
         caller.learn(at.caller, hit)
         callerRate.learn(at.callerRate, hit)
         for table in 0..<8 { own.learn(at.own[table], hit) }
+        own.learn(at.week, hit)
     }
 }
 

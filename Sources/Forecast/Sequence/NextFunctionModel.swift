@@ -45,8 +45,9 @@ package struct NextFunctionModel: Sendable {
     /// The weights learn from one call in so many.
     package var learningInterval = 1
     private var sinceLearned = 0
-    private var enabledMask: UInt32 = .max
-    /// Sources that are asked; the others' features are zero.
+    var enabledMask: UInt32 = ~(1 << UInt32(Source.neighbors.rawValue))
+    /// Sources that are asked; the others' features are zero. Neighbours are off unless they are inserted: they cost counts
+    /// and a look at every call, and what they know the factors know too (docs/forecast.md has the figures).
     package var enabled: Set<Source> {
         get { Set(Source.allCases.filter { isEnabled($0) }) }
         set { enabledMask = newValue.reduce(0) { $0 | 1 << UInt32($1.rawValue) } }
@@ -55,7 +56,7 @@ package struct NextFunctionModel: Sendable {
     private func isEnabled(_ source: Source) -> Bool { enabledMask >> UInt32(source.rawValue) & 1 != 0 }
 
     private var boards: [ScoreBoard]
-    private var asked: Asked?
+    var asked: Asked?
 
     struct Asked: Sendable {
         var place: Place
@@ -160,7 +161,9 @@ package struct NextFunctionModel: Sendable {
             byArguments.add(Self.argumentKey(carried, recent), function)
             byArguments.add(SeededGenerator.mix(UInt64(carried)), function)
         }
-        if !trail.knows(function) { neighbors.update(function, known: trail.knownList.prefix(breadth < 64 ? 6 : 16)) }
+        if isEnabled(.neighbors), !trail.knows(function) {
+            neighbors.update(function, known: trail.knownList.prefix(breadth < 64 ? 6 : 16))
+        }
         if isEnabled(.factors) { factors.update(function, user: place.user, last: recent.first) }
         popularity.update(function)
         let gap = gap(place)
@@ -240,7 +243,9 @@ package struct NextFunctionModel: Sendable {
         }
         var weight: Float = 1
         for function in trail.knownList.prefix(breadth < 64 ? 6 : 16) {
-            neighbors.predict(function, weight: weight, into: &boards[6], widest: min(64, breadth))
+            if isEnabled(.neighbors) {
+                neighbors.predict(function, weight: weight, into: &boards[6], widest: min(64, breadth))
+            }
             boards[7].add(function, weight)
             weight *= 0.8
         }
@@ -281,7 +286,7 @@ package struct NextFunctionModel: Sendable {
         take(boards[1].best(isBrief ? 10 : 20))
         take(boards[5].best(6))
         take(trail.knownList.prefix(isBrief ? 6 : 16))
-        take(boards[6].best(isBrief ? 4 : 6))
+        if isEnabled(.neighbors) { take(boards[6].best(isBrief ? 4 : 6)) }
         if !isBrief { take(boards[4].best(4)) }
         take(popularity.leaders.prefix(isBrief ? 3 : 8))
         question.features.reserveCapacity(question.candidates.count)

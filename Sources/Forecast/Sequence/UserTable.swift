@@ -119,6 +119,19 @@ package struct UserTable: Sendable {
         count = shards.reduce(0) { $0 + $1.count }
     }
 
+    /// Forgets those silent longest until the table takes `bytes` at most.
+    package mutating func forget(toFit bytes: Int) {
+        while memoryBytes > bytes, count > 0 {
+            shrink(to: min(count * 7 / 8, Int(Double(count) * Double(bytes) / Double(memoryBytes))))
+            for shard in shards.indices {
+                let trails = shards[shard]
+                shards[shard] = Dictionary(minimumCapacity: trails.count)
+                shards[shard].merge(trails) { $1 }
+            }
+        }
+        if count == 0 { shards = [[UInt32: UserTrail]](repeating: [:], count: Self.shardCount) }
+    }
+
     package func save(to archive: inout ArchiveWriter) {
         archive.put(UInt32(capacity))
         archive.put(UInt32(count))
