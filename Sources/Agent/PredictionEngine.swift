@@ -56,6 +56,8 @@ final class PredictionEngine {
     private var savedAt: Int64 = 0
     private var observedAtSave: UInt64 = 0
     private var isSaving = false
+    /// That what all functions share and the names take more than there is room for was said.
+    private var isShortTold = false
     private var isStopped = false
 
     init(settings: PredictionSettings, store: PredictionStore, pool: PoolDriver, logger: Logger) throws(AgentError) {
@@ -286,7 +288,7 @@ final class PredictionEngine {
     /// Writes the state away from the loop. The copy shares its tables with the engine until that changes them.
     func save(completion: (@LoopActor () -> Void)? = nil) {
         savedAt = monotonicNow()
-        if forecaster.memoryBytes > Int(settings.memory) { forecaster.forget(toFit: Int(settings.memory) / 8 * 7) }
+        fitMemory()
         guard !isSaving, observed != observedAtSave || completion != nil else { return }
         isSaving = true
         observedAtSave = observed
@@ -300,6 +302,18 @@ final class PredictionEngine {
             }
             completion?()
         }
+    }
+
+    /// Forgets what there is no room for; an eighth more, so that not every save finds the bound reached again.
+    private func fitMemory() {
+        let bound = Int(settings.memory)
+        guard forecaster.memoryBytes > bound else { return }
+        let held = forecaster.forget(toFit: bound / 8 * 7)
+        guard held > bound, !isShortTold else { return }
+        isShortTold = true
+        logger.warning(
+            "the forecast takes more than prediction_memory with nothing left to forget",
+            metadata: ["bytes": "\(held)", "prediction_memory": "\(bound)"])
     }
 
     /// Takes nothing more in, and saves what is known.

@@ -124,6 +124,17 @@ extension AgentTests {
             #expect(fourth.log.contains("has format version 99"), "\(fourth.log)")
             problems = fourth.stop()
             #expect(problems.isEmpty, "\(problems)")
+
+            // Of the first form, and sound: put aside too, and prediction begins anew.
+            bytes[12] = 1
+            try Files.write(bytes, to: file)
+            let fifth = try TestAgent(configuration: "prediction: on\n", scratch: scratch)
+            #expect(fifth.log.contains("has format version 1, this release reads version"), "\(fifth.log)")
+            #expect(try known(fifth).isEmpty)
+            #expect(try observe(try fifth.client(), .json, log).accepted == 60)
+            #expect(try known(fifth).contains { $0.source == "interval" })
+            problems = fifth.stop()
+            #expect(problems.isEmpty, "\(problems)")
         }
     }
 }
