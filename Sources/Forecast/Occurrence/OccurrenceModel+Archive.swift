@@ -39,6 +39,7 @@ extension OccurrenceModel {
             archive.put(UInt32(index))
             units[index].save(to: &archive)
             history.save(index, gaps: Int(units[index].gapCount), to: &archive)
+            tables.week.save(index, to: &archive)
         }
         archive.put(UInt32.max)
         archive.putSparse(tables.own.cells)
@@ -68,6 +69,7 @@ extension OccurrenceModel {
             try archive.require(Int(index) < count, "unit \(index) lies outside")
             units[Int(index)] = try UnitState(from: &archive)
             try history.load(Int(index), gaps: Int(units[Int(index)].gapCount), from: &archive)
+            try tables.week.load(Int(index), from: &archive)
         }
         try archive.getSparse(into: &tables.own.cells)
         try refinement.load(from: &archive)

@@ -24,14 +24,14 @@ extension OccurrenceModel: Model {
     }
 
     package var memoryBytes: Int {
-        units.count * (MemoryLayout<UnitState>.stride + UnitHistory.bytesPerUnit)
+        units.count * (MemoryLayout<UnitState>.stride + UnitHistory.bytesPerUnit + WeekTable.bytesPerUnit)
             + (tables.own.cells.count + OccurrenceTables.sharedCells) * MemoryLayout<CountCell>.stride
             + mixer.memoryBytes + refinement.memoryBytes + presence.memoryBytes
     }
 
     /// Bytes of one unit's state.
     package static var bytesPerUnit: Int {
-        MemoryLayout<UnitState>.stride + UnitHistory.bytesPerUnit
+        MemoryLayout<UnitState>.stride + UnitHistory.bytesPerUnit + WeekTable.bytesPerUnit
             + OccurrenceTables.Own.width * MemoryLayout<CountCell>.stride
     }
 

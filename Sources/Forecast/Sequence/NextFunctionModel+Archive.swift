@@ -1,6 +1,7 @@
 extension NextFunctionModel {
     package var memoryBytes: Int {
         markov.memoryBytes + neighbors.memoryBytes + factors.memoryBytes + popularity.memoryBytes + stacker.memoryBytes
+            + gate.memoryBytes
             + byArguments.memoryBytes + skips.memoryBytes + sessions.memoryBytes + users.memoryBytes
     }
 
@@ -37,6 +38,7 @@ extension NextFunctionModel {
         sessions.save(to: &archive)
         users.save(to: &archive)
         stacker.save(to: &archive)
+        gate.save(to: &archive)
         archive.putSparse(escapes)
         archive.put(UInt8(network == nil ? 0 : 1))
         network?.save(to: &archive)
@@ -54,6 +56,7 @@ extension NextFunctionModel {
         sessions = try UserTable(from: &archive)
         users = try UserTable(from: &archive)
         stacker = try CandidateStacker(from: &archive)
+        gate = try ChangeGate(from: &archive)
         try archive.require(stacker.sets == Self.sets, "weights of other contexts")
         try archive.getSparse(into: &escapes)
         let fewest = escapes.lazy.map(\.x).min() ?? 0

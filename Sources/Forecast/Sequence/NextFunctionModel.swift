@@ -31,6 +31,8 @@ package struct NextFunctionModel: Sendable {
     package var markov: MarkovModel
     package var neighbors: ItemNeighbors
     package var factors: FactorModel
+    /// How often functions are gone over to: calls of those who called something else just before, or nothing. Long runs of
+    /// few users say nothing of where others go.
     package var popularity: Popularity
     package var network: SequenceNetwork?
     var byArguments: SuccessorTable
@@ -38,6 +40,7 @@ package struct NextFunctionModel: Sendable {
     var sessions: UserTable
     var users: UserTable
     var stacker: CandidateStacker
+    var gate = ChangeGate()
     /// How often what came was no candidate, by context: misses in `y` of calls in `x`.
     var escapes: [SIMD2<Float>]
     /// How many successors of a context are looked at, the latest first: bounds the time of a forecast.
@@ -55,15 +58,17 @@ package struct NextFunctionModel: Sendable {
     @inline(__always)
     private func isEnabled(_ source: Source) -> Bool { enabledMask >> UInt32(source.rawValue) & 1 != 0 }
 
-    private var boards: [ScoreBoard]
+    var boards: [ScoreBoard]
     var asked: Asked?
 
     struct Asked: Sendable {
         var place: Place
         var candidates: [UInt32] = []
         var features: [CandidateStacker.Features] = []
-        /// Given that one of the candidates comes.
+        /// Given that one of the candidates comes: by the stacking alone, and with the gate.
+        var stacked: [Float] = []
         var probabilities: [Float] = []
+        var gate: ChangeGate.Answer?
         var context = 0
         var contexts = CandidateStacker.Contexts.zero
 
@@ -101,7 +106,8 @@ package struct NextFunctionModel: Sendable {
     /// Gap classes times experience classes.
     static let contexts = 7 * 5
     /// Sets of weights: gap and experience; run and variety; the last function.
-    static let sets = [contexts, 6 * 5, 256]
+    static let sets = [contexts, habits, 256]
+    static let habits = 6 * 5
 
     private static func context(_ gap: Double?, _ requests: Int) -> Int {
         let experience = requests == 0 ? 0 : requests < 3 ? 1 : requests < 8 ? 2 : requests < 30 ? 3 : 4
@@ -165,7 +171,7 @@ package struct NextFunctionModel: Sendable {
             neighbors.update(function, known: trail.knownList.prefix(breadth < 64 ? 6 : 16))
         }
         if isEnabled(.factors) { factors.update(function, user: place.user, last: recent.first) }
-        popularity.update(function)
+        if recent.first != function { popularity.update(function) }
         let gap = gap(place)
         network?.update(function, stream: place.trail, gap: gap)
         let carried = Self.fold(place.arguments)
@@ -295,7 +301,9 @@ package struct NextFunctionModel: Sendable {
             question.features.append(features(function, taste, recent, trail, mass))
         }
         question.escape = escapes[question.context].y / escapes[question.context].x
-        question.probabilities = stacker.probabilities(question.features, question.contexts)
+        question.stacked = stacker.probabilities(question.features, question.contexts)
+        question.probabilities = question.stacked
+        pass(&question, session, trail, mass)
         for function in question.candidates {
             question.blendLeft -= boards[0][function] + mass * boards[1][function]
         }
@@ -307,7 +315,8 @@ package struct NextFunctionModel: Sendable {
         escapes[asked.context] += SIMD2(1, truth == nil ? 1 : 0)
         if escapes[asked.context].x > 2000 { escapes[asked.context] *= 0.5 }
         guard let truth else { return }
-        stacker.learn(asked.features, asked.contexts, probabilities: asked.probabilities, truth: truth)
+        stacker.learn(asked.features, asked.contexts, probabilities: asked.stacked, truth: truth)
+        if let answer = asked.gate { gate.learn(answer, same: truth == 0) }
     }
 
     private func features(
