@@ -187,5 +187,11 @@ import Testing
         #expect(table.count <= 100)
         #expect(table[0] == nil)
         #expect(table[100] != nil)
+        // All at one moment: there is nobody silent longest, and still no room for all.
+        for user: UInt32 in 0..<100 { table.add(1, to: user, time: 500) }
+        table.shrink(to: 40)
+        #expect(table.count == 40)
+        table.forget(toFit: table.memoryBytes / 2)
+        #expect(table.count > 0 && table.count < 40)
     }
 }

@@ -41,6 +41,15 @@ extension Forecaster {
     /// No plan is in force any more, or another takes its place.
     package mutating func clearPlan() { plans.removeAll() }
 
+    /// Takes the plan of an engine whose place this one takes: it may have been replaced since this was copied from it.
+    package mutating func takePlan(of other: Forecaster) {
+        clearPlan()
+        for (number, windows) in other.plans {
+            guard let name = other.functionNames.name(number) else { continue }
+            for window in windows { plan(name, window) }
+        }
+    }
+
     /// The confidence of the plan's windows of a function that are open; nil where none is.
     package func planned(_ function: UInt32, at time: Int64) -> Float? {
         let now = Self.seconds(time)
