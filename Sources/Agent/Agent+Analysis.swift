@@ -15,6 +15,7 @@ extension Agent {
         for record in functions.values {
             if let stored = known[record.name], stored.codeDigest == record.codeDigest {
                 analyses[record.name] = stored.analysis
+                environment.learnPreloads(record, stored.analysis)
             } else {
                 analyze(record)
             }
@@ -25,6 +26,7 @@ extension Agent {
     /// A function was put.
     func analyze(_ record: FunctionRecord) {
         guard let analyzer else { return }
+        environment.preloads.forget(record.name)
         var analysis = HearthCodeAnalysis()
         if let reason = CodeAnalyzer.reasonAgainst(record) {
             analyzer.remove(record.name)
@@ -42,6 +44,7 @@ extension Agent {
         // It may have been deleted or put again while its code was read.
         guard let current = functions[record.name], current.codeDigest == record.codeDigest else { return }
         analyses[record.name] = analysis
+        environment.learnPreloads(current, analysis)
         journal.append("analysis", function: record.name, analysis.summary)
         foreseeCalls(by: record.name)
         let registry = self.registry
@@ -63,6 +66,7 @@ extension Agent {
 
     func forgetAnalysis(_ name: String) {
         analyses[name] = nil
+        environment.preloads.forget(name)
         analyzer?.remove(name)
     }
 

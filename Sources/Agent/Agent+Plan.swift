@@ -8,6 +8,7 @@ extension Agent {
     func follow(_ plan: StoredPlan, refused: [HearthPlanRefusal]) -> HearthPushPlanResponse {
         self.plan = plan
         let unfit = pool.take(plan, age: 0)
+        prediction?.take(plan, age: 0)
         var response = HearthPushPlanResponse()
         response.generation = plan.generation
         response.accepted = UInt32(clamping: plan.entries.count)
@@ -53,6 +54,7 @@ extension Agent {
                 let age = stored.age(at: realtimeNow() / 1_000_000)
                 guard age < stored.ttl else { return }
                 _ = pool.take(stored, age: age)
+                prediction?.take(stored, age: age)
                 logger.notice(
                     "going on from the last plan",
                     metadata: [

@@ -12,7 +12,8 @@ extension PoolDriver {
         functions[id] = function
         startFailures[id] = nil
         // A runtime that runs already has everybody's filter: too much for a function that asked for less.
-        let runtime = function.seccompProfile == nil ? environment.launch(of: function).flatMap(runtimeClass) : nil
+        let isShared = function.seccompProfile == nil && environment.canShareRuntime(function)
+        let runtime = isShared ? environment.launch(of: function).flatMap(runtimeClass) : nil
         let spec = FunctionSpec(
             id: id, generation: function.generation, image: image(environment.base(of: function)),
             runtime: runtime ?? RuntimeClass(0), hasRuntimeTier: runtime != nil,

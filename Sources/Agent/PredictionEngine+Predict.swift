@@ -81,10 +81,12 @@ extension PredictionEngine {
         return prediction
     }
 
-    /// The confidence that the pool acts on: the surest window's, corrected by what became of such windows before.
+    /// The confidence that the pool acts on, the largest of its demands: the surest window's, corrected by what became of
+    /// such windows before, or the plan's own.
     private func confidence(_ function: UInt32, at now: Int64) -> Double {
         forecaster.windows(function, at: now, costPerSecond: costPerSecond)
-            .map { Double(outcomes.corrected($0.probability, source: $0.origin.rawValue)) }.max() ?? 0
+            .map { Double(outcomes.corrected($0.probability, source: $0.origin.rawValue)) }
+            .reduce(Double(forecaster.planned(function, at: now) ?? 0), max)
     }
 
     /// From the horizons that the engine knows to any other, at a constant rate between two of them.

@@ -10,7 +10,7 @@ import WarmPool
 @LoopActor
 final class PredictionEngine {
     /// Nanoseconds between an observation and its learning, and between two turns of what waits; a start takes longer.
-    private static let pause: Int64 = 4_000_000
+    static let pause: Int64 = 4_000_000
     /// Turns may have this part of the loop's time: a request that comes during one waits for it.
     private static let share: Int64 = 8
     /// Calls of one function that wait to be learned. What more a turn brings says nothing new of a function that is busy.
@@ -56,7 +56,12 @@ final class PredictionEngine {
     private var savedAt: Int64 = 0
     private var observedAtSave: UInt64 = 0
     private var isSaving = false
-    private var isStopped = false
+    /// That what all functions share and the names take more than there is room for was said.
+    var isShortTold = false
+    /// A copy of the models is being made to fit: nothing is learned until it takes their place.
+    var isFitting = false
+    var deletedMeanwhile: [String] = []
+    private(set) var isStopped = false
 
     init(settings: PredictionSettings, store: PredictionStore, pool: PoolDriver, logger: Logger) throws(AgentError) {
         self.settings = settings
@@ -116,7 +121,7 @@ final class PredictionEngine {
 
     // MARK: Turns
 
-    private func schedule(after pause: Int64 = PredictionEngine.pause) {
+    func schedule(after pause: Int64 = PredictionEngine.pause) {
         guard !isScheduled, !isStopped else { return }
         isScheduled = true
         Reactor.shared.schedule(after: pause) { [weak self] in self?.turn() }
@@ -124,7 +129,7 @@ final class PredictionEngine {
 
     private func turn() {
         isScheduled = false
-        guard !isStopped else { return }
+        guard !isStopped, !isFitting else { return }
         let began = monotonicNow()
         let count = min(waiting.count, Self.observationsPerTurn)
         for observation in waiting.prefix(count) {
@@ -150,6 +155,7 @@ final class PredictionEngine {
 
     /// Learns from everything that waits, at once: at most a few milliseconds' worth in ordinary times.
     func settleWaiting() {
+        guard !isFitting || isStopped else { return }
         for observation in waiting { forecaster.recall(observation) }
         observed += UInt64(waiting.count)
         waiting.removeAll(keepingCapacity: true)
@@ -164,6 +170,10 @@ final class PredictionEngine {
     /// Lets time pass for some functions, all of them in half a minute.
     private func tick() {
         guard !isStopped else { return }
+        if isFitting {
+            timer = Reactor.shared.schedule(after: Self.step) { [weak self] in self?.tick() }
+            return
+        }
         let now = realtimeNow()
         let count = forecaster.functionNames.capacity / Self.stepsPerRound + 1
         forecaster.advance(to: now, limit: count)
@@ -278,6 +288,7 @@ final class PredictionEngine {
         }
         waitingCalls[name] = nil
         forecaster.remove(name)
+        if isFitting { deletedMeanwhile.append(name) }
         if let id { told[id] = nil }
     }
 
@@ -286,7 +297,7 @@ final class PredictionEngine {
     /// Writes the state away from the loop. The copy shares its tables with the engine until that changes them.
     func save(completion: (@LoopActor () -> Void)? = nil) {
         savedAt = monotonicNow()
-        if forecaster.memoryBytes > Int(settings.memory) { forecaster.forget(toFit: Int(settings.memory) / 8 * 7) }
+        fitMemory()
         guard !isSaving, observed != observedAtSave || completion != nil else { return }
         isSaving = true
         observedAtSave = observed
@@ -305,8 +316,8 @@ final class PredictionEngine {
     /// Takes nothing more in, and saves what is known.
     func stop() {
         guard !isStopped else { return }
-        settleWaiting()
         isStopped = true
+        settleWaiting()
         timer?.cancel()
         isSaving = false
         save {}

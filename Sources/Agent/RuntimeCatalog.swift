@@ -9,6 +9,11 @@ struct RuntimeCatalog: Sendable {
         let environment: [String: String]
         /// Modules that it loads before its function is known, in the runtime tier.
         var preload: [String] = []
+        /// Modules that it may load then too, where the functions' code asks for them.
+        var mayPreload: Set<String> = []
+        /// Variables that some of these read when they are imported: a function that sets one is not served by a runtime that
+        /// waited for it.
+        var readAtImport: Set<String> = []
         /// An argument that tells the program its share of the memory limit: text with `{mib}`, and the share.
         var memoryArgument: (text: String, share: Double)?
         /// How the runtime ends when its own heap is full: a signal, and what it writes before.
@@ -69,6 +74,8 @@ struct RuntimeCatalog: Sendable {
             }
             var runtime = Runtime(argv: argv, environment: environment)
             runtime.preload = node?["preload"]?.sequence?.compactMap(\.string) ?? []
+            runtime.mayPreload = Set(node?["may_preload"]?.sequence?.compactMap(\.string) ?? [])
+            runtime.readAtImport = Set(node?["read_at_import"]?.sequence?.compactMap(\.string) ?? [])
             if let node = node?["memory_argument"], let text = node["argument"]?.string,
                 let share = node["share"]?.float
             {

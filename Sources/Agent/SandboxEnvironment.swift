@@ -22,6 +22,8 @@ final class SandboxEnvironment {
     /// else, by an older version of hearthd or with other profiles, is not taken over.
     let posture: UInt64
     private var images: [String: UInt32] = [:]
+    /// What runtimes import before their function is known, from the functions' code.
+    var preloads = PreloadLists()
 
     init(
         factory: SandboxFactory, limits: AgentLimits, runtimes: RuntimeCatalog, programs: SeccompPrograms,
@@ -68,6 +70,21 @@ final class SandboxEnvironment {
         let needsMemory = runtime.memoryArgument != nil || !factory.cgroups.hasMemory
         return RuntimeLaunch(
             runtime: function.runtime, memory: needsMemory ? function.memoryBytes : 0, processes: function.processes)
+    }
+
+    /// Whether a runtime that waits without a function can be this one's: not where the function sets what a module that
+    /// may have been imported already has read.
+    func canShareRuntime(_ function: FunctionRecord) -> Bool {
+        guard let runtime = try? runtimes.runtime(function.runtime.rawValue) else { return false }
+        return runtime.readAtImport.isDisjoint(with: function.environment.keys)
+    }
+
+    /// Takes what the analysis of a function's code found.
+    func learnPreloads(_ function: FunctionRecord, _ analysis: HearthCodeAnalysis) {
+        guard let launch = launch(of: function), let runtime = try? runtimes.runtime(function.runtime.rawValue) else {
+            return
+        }
+        preloads.learn(function.name, launch, analysis, allowed: runtime.mayPreload)
     }
 
     /// Limits of a sandbox that has a function.
@@ -123,7 +140,10 @@ final class SandboxEnvironment {
     ) throws(AgentError) -> SpawnRequest {
         let runtime = try runtimes.runtime(launch.runtime.rawValue)
         var environment = Self.variables.merging(runtime.environment) { _, new in new }
-        if preloads, !runtime.preload.isEmpty { environment["HEARTH_PRELOAD"] = runtime.preload.joined(separator: ",") }
+        if preloads {
+            let modules = runtime.preload + self.preloads.modules(launch).filter { !runtime.preload.contains($0) }
+            if !modules.isEmpty { environment["HEARTH_PRELOAD"] = modules.joined(separator: ",") }
+        }
         return request(
             runtime.argv(memory: launch.memory), environment, directory, memory: launch.memory,
             processes: launch.processes)

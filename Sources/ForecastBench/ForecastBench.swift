@@ -27,7 +27,7 @@ package struct ForecastBench: Sendable, Encodable {
     package static let groups: [(String, Set<NextFunctionModel.Source>)] = [
         ("Markov", [.userMarkov, .firstOrder, .blend, .skip, .beforeLast, .newest]),
         ("user recency", [.recency, .isLast, .inSession, .frequency]),
-        ("neighbors", [.neighbors]), ("factors", [.factors]),
+        ("factors", [.factors]),
         ("popularity", [.recentPopularity, .popularity]),
     ]
 
@@ -58,7 +58,7 @@ package struct ForecastBench: Sendable, Encodable {
                 let goals = try SequenceData.wikispeedia(path: file, goals: true)
                 bench.sequences.append(
                     SequenceBench.run(
-                        "Wikispeedia", goals, "stacked, goal known", .stacked(without: [], network: false)))
+                        "Wikispeedia", goals, "stacked, goal known", .stacked(without: [])))
             }
         }
         if options.parts.contains("ensemble") {
@@ -79,17 +79,18 @@ package struct ForecastBench: Sendable, Encodable {
     ) {
         sequences.append(SequenceBench.run(name, calls, "repeat last", .repeatLast))
         sequences.append(SequenceBench.run(name, calls, "PPM order 2", .markov))
-        sequences.append(SequenceBench.run(name, calls, "stacked", .stacked(without: [], network: false)))
+        sequences.append(SequenceBench.run(name, calls, "stacked", .stacked(without: [])))
         if options.network {
             progress("\(name), with the LSTM")
-            sequences.append(
-                SequenceBench.run(name, calls, "stacked with LSTM", .stacked(without: [], network: true)))
+            sequences.append(SequenceBench.run(name, calls, "  with the LSTM", .stacked(without: [], network: true)))
         }
         guard options.leaveOneOut else { return }
+        progress("\(name), with neighbors")
+        sequences.append(SequenceBench.run(name, calls, "  with neighbors", .stacked(without: [], neighbors: true)))
         for (group, sources) in Self.groups {
             progress("\(name), without \(group)")
             sequences.append(
-                SequenceBench.run(name, calls, "  without \(group)", .stacked(without: sources, network: false)))
+                SequenceBench.run(name, calls, "  without \(group)", .stacked(without: sources)))
         }
     }
 

@@ -28,7 +28,8 @@ package enum SequenceBench {
         case repeatLast
         /// PPM of order 2 with Witten-Bell, user and global: the baseline to beat.
         case markov
-        case stacked(without: Set<NextFunctionModel.Source>, network: Bool)
+        /// The defaults, less and more.
+        case stacked(without: Set<NextFunctionModel.Source>, network: Bool = false, neighbors: Bool = false)
     }
 
     package static func run(
@@ -38,8 +39,9 @@ package enum SequenceBench {
         var markov = MarkovModel()
         var board = ScoreBoard()
         var model = NextFunctionModel(capacity: 2_000_000)
-        if case .stacked(let without, let network) = forecast {
+        if case .stacked(let without, let network, let neighbors) = forecast {
             model.enabled.subtract(without)
+            if neighbors { model.enabled.insert(.neighbors) }
             if network { model.network = SequenceNetwork() }
         }
         var recent: [UInt32: [UInt32]] = [:]

@@ -12,7 +12,7 @@ struct ForecastCommand: ParsableCommand {
     @Option(name: .long, help: "Directory with the traces; HEARTH_DATA by default.")
     var data: String?
 
-    @Option(name: .long, help: "Parts, separated by commas: sequence, load, occurrence, ensemble, engine.")
+    @Option(name: .long, help: "Parts, separated by commas: sequence, load, occurrence, ensemble, engine, daemon.")
     var parts = "load,occurrence,ensemble,engine,sequence"
 
     @Flag(name: .long, help: "Leave each group of sources out once.")
@@ -48,11 +48,16 @@ struct ForecastCommand: ParsableCommand {
                 throw ExitCode(1)
             }
         }
-        var bytes = Array((bench.text().joined(separator: "\n") + "\n").utf8)
+        // The daemon is a program of its own, started for it; only on request, since it needs a machine that can run it.
+        let daemon = options.parts.contains("daemon") ? try ForecastDaemon.run() : nil
+        var lines = bench.text()
+        if let daemon { lines += ["", daemon.text] }
+        var bytes = Array((lines.joined(separator: "\n") + "\n").utf8)
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys]
             bytes = Array(try encoder.encode(bench)) + [UInt8(ascii: "\n")]
+            if let daemon { bytes += Array(try encoder.encode(daemon)) + [UInt8(ascii: "\n")] }
         }
         try Message.writeAll(1, bytes)
     }

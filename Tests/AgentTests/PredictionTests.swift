@@ -70,6 +70,39 @@ extension AgentTests {
             }
         }
 
+        /// More functions than there is room for: those silent longest go, and the agent goes on meanwhile.
+        @Test func memoryStaysWithinItsBound() throws {
+            let agent = try TestAgent(
+                configuration: "prediction: on\nprediction_memory: 10M\nprediction_save: 1s\n")
+            let client = try agent.client()
+            for name in ["first", "last"] { try client.put(name, .command) { $0.argv = ["/bin/cat"] } }
+            let start = Date().timeIntervalSince1970 - 3000
+            func lines(_ names: [String], at time: Double) -> String {
+                names.map { "{\"time\": \(time), \"function\": \"\($0)\", \"user\": \"u-\($0)\"}\n" }.joined()
+            }
+            let log =
+                lines(["first"], at: start) + lines((0..<900).map { "f\($0)" }, at: start + 1)
+                + (0..<5).map { lines(["last"], at: start + 600 + Double($0) * 60) }.joined()
+            #expect(try observe(client, .json, log).accepted == 906)
+            func bytes() throws -> Double { try client.gauge("prediction.memory_bytes") }
+            let bound = Double(10 << 20)
+            try eventually("it is within its bound: \((try? bytes()) ?? 0)", within: 30) { try bytes() <= bound }
+            func known(_ name: String) throws -> Bool {
+                var request = HearthPredictRequest()
+                request.function = name
+                return try !client.predict(request).predictions.isEmpty
+            }
+            #expect(try known("last"))
+            #expect(try !known("first"))
+            #expect(try client.gauge("prediction.observed") == 906)
+            // It goes on learning.
+            _ = try client.invoke("first")
+            try eventually("what is new is learned", within: 20) { try known("first") }
+            #expect(!agent.log.contains("nothing left to forget"), "\(agent.log)")
+            let problems = agent.stop()
+            #expect(problems.isEmpty, "\(problems)")
+        }
+
         @Test func whatWasLearnedOutlivesARestartAndDamageIsPutAside() throws {
             let scratch = try ScratchDirectory()
             let file = scratch.path + "/state/forecast.state"
@@ -123,6 +156,17 @@ extension AgentTests {
             let fourth = try TestAgent(configuration: "prediction: on\n", scratch: scratch)
             #expect(fourth.log.contains("has format version 99"), "\(fourth.log)")
             problems = fourth.stop()
+            #expect(problems.isEmpty, "\(problems)")
+
+            // Of the first form, and sound: put aside too, and prediction begins anew.
+            bytes[12] = 1
+            try Files.write(bytes, to: file)
+            let fifth = try TestAgent(configuration: "prediction: on\n", scratch: scratch)
+            #expect(fifth.log.contains("has format version 1, this release reads version"), "\(fifth.log)")
+            #expect(try known(fifth).isEmpty)
+            #expect(try observe(try fifth.client(), .json, log).accepted == 60)
+            #expect(try known(fifth).contains { $0.source == "interval" })
+            problems = fifth.stop()
             #expect(problems.isEmpty, "\(problems)")
         }
     }

@@ -67,7 +67,7 @@ import Testing
     @Test func aPlanIsAnOpinionWithAnEnd() throws {
         var engine = try engine()
         engine.observe(Truth.request("f", at: 10))
-        engine.plan("g", probability: 0.9, until: Truth.seconds(100))
+        engine.plan("g", PlannedWindow(probability: 0.9, start: Truth.seconds(10), end: Truth.seconds(100)))
         let during = try engine.sure("g", at: Truth.seconds(50))
         let after = try engine.sure("g", at: Truth.seconds(101))
         #expect(during.probabilities[0] > 0.7)
@@ -141,10 +141,17 @@ import Testing
         }
         var newer = bytes
         newer[12] = 200
-        #expect(throws: ForecastError.newer(what: "the saved forecast state", version: 200, known: 1)) {
+        #expect(throws: ForecastError.newer(what: "the saved forecast state", version: 200, known: 2)) {
             try Forecaster(newer)
         }
         #expect(throws: ForecastError.self) { try OccurrenceModel(prior: bytes) }
+        // Sound, but of the first form: told apart from damage.
+        var older = Array(bytes.dropLast(8))
+        older[12] = 1
+        withUnsafeBytes(of: ArchiveWriter.checksum(older[...]).littleEndian) { older.append(contentsOf: $0) }
+        let refused = ForecastError.older(what: "the saved forecast state", version: 1, known: 2)
+        #expect(throws: refused) { try Forecaster(older) }
+        #expect(refused.description.contains("version 1") && refused.description.contains("version 2"))
     }
 
     @Test func memoryStaysWithinItsBound() throws {
@@ -158,7 +165,7 @@ import Testing
         #expect(engine.userNames.count <= 100)
         let bytes = engine.memoryBytes
         engine.forget(toFit: bytes * 3 / 4)
-        #expect(engine.occurrence.unitCount < 100)
+        #expect(engine.memoryBytes <= bytes * 3 / 4)
         // It goes on working.
         engine.observe(Truth.request("new", user: "v", at: 7000))
         let outlook = engine.outlook("new", at: Truth.seconds(7001))

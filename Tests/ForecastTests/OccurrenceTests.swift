@@ -42,6 +42,29 @@ import Testing
         #expect(abs(said / came - 1) < 0.15, "said \(said), came \(came); seed 9")
     }
 
+    /// Called at random from nine to five, from the first to the fifth day of seven: mornings of days off look like
+    /// those of working days in all but their place in the week.
+    @Test func knowsTheDaysOfTheWeek() {
+        var model = OccurrenceModel()
+        let unit = model.addUnit()
+        var random = SeededGenerator(seed: 14)
+        var work: [Float] = []
+        var off: [Float] = []
+        for minute in 0..<5 * 10_080 {
+            let (day, hour) = (minute / 1440 % 7, minute / 60 % 24)
+            let isWork = day < 5 && (9..<17).contains(hour)
+            if minute >= 4 * 10_080, minute % 1440 == 9 * 60 {
+                let said = OccurrenceModel.probability(model.hazards(unit, from: minute, count: 15), within: 15)
+                if day < 5 { work.append(said) } else { off.append(said) }
+            }
+            model.observe(unit, active: isWork && random.unit() < 0.2, minute: minute)
+        }
+        #expect(work.count == 5 && off.count == 2)
+        // Without the week both are about 0.3: the night is as long before a day off as before any other.
+        let (atWork, daysOff) = (work.reduce(0, +) / 5, off.reduce(0, +) / 2)
+        #expect(atWork > 0.4 && daysOff < 0.2, "seed 14: \(work) at work, \(off) on days off")
+    }
+
     @Test func hazardsComposeToLongerHorizons() {
         var model = OccurrenceModel()
         let unit = model.addUnit()

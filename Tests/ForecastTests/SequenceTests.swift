@@ -126,6 +126,40 @@ import Testing
         }
     }
 
+    /// Some users call a function once and go on to the next, some stay with it: the same functions, the same order.
+    @Test func theGateKnowsWhoStays() {
+        var model = NextFunctionModel(capacity: 10_000, users: 100)
+        func call(_ user: UInt32, _ step: Int) -> UInt32 { UInt32(user % 2 == 0 ? step % 4 : step / 10 % 4) }
+        for step in 0..<400 {
+            for user: UInt32 in 0..<8 { model.update(call(user, step), .init(user: user, time: Double(step) * 30)) }
+        }
+        for user: UInt32 in 0..<8 {
+            // Step 400 begins a new run of those who stay; two calls into it.
+            for step in 400..<403 { model.update(call(user, step), .init(user: user, time: Double(step) * 30)) }
+            let last = call(user, 402)
+            let said = model.predict(.init(user: user, time: 403 * 30), limit: 50)
+            let again = said.first { $0.function == last }?.probability ?? 0
+            #expect(user % 2 == 0 ? again < 0.1 : again > 0.8, "user \(user): \(again)")
+            #expect(said.first?.function == call(user, 403))
+            #expect(abs(said.reduce(0) { $0 + $1.probability } - 1) < 0.1)
+        }
+    }
+
+    /// Neighbours are off unless asked for, and what was asked for outlives a save.
+    @Test func neighborsAreOffByDefault() throws {
+        for usesNeighbors in [false, true] {
+            var settings = ForecastSettings()
+            settings.usesNeighbors = usesNeighbors
+            var engine = try Forecaster(settings: settings)
+            for call in 0..<60 {
+                engine.observe(Truth.request("f\(call % 7)", user: "u\(call % 5)", at: Double(call) * 10))
+            }
+            #expect((engine.next.neighbors.memoryBytes > ItemNeighbors().memoryBytes) == usesNeighbors)
+            let loaded = try Forecaster(engine.save())
+            #expect(loaded.settings == settings && loaded.next.enabled == engine.next.enabled)
+        }
+    }
+
     /// Calls by user, halved together when one is full: shares stay, and add up to one.
     @Test func aTrailKnowsTheShares() {
         var trail = UserTrail()
@@ -153,5 +187,11 @@ import Testing
         #expect(table.count <= 100)
         #expect(table[0] == nil)
         #expect(table[100] != nil)
+        // All at one moment: there is nobody silent longest, and still no room for all.
+        for user: UInt32 in 0..<100 { table.add(1, to: user, time: 500) }
+        table.shrink(to: 40)
+        #expect(table.count == 40)
+        table.forget(toFit: table.memoryBytes / 2)
+        #expect(table.count > 0 && table.count < 40)
     }
 }

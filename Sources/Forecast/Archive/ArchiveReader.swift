@@ -25,6 +25,9 @@ package struct ArchiveReader {
         guard version <= kind.version else {
             throw .newer(what: kind.label, version: version, known: kind.version)
         }
+        guard version >= kind.version || version == 0 else {
+            throw .older(what: kind.label, version: version, known: kind.version)
+        }
         let length = try get(UInt64.self)
         guard version >= 1, length == UInt64(bytes.count - smallest) else {
             let follow = bytes.count - smallest

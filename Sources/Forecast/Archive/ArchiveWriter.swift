@@ -57,14 +57,27 @@ package struct ArchiveWriter {
     }
 }
 
-/// What a file holds, with the format version that this release writes and the newest it reads.
+/// What a file holds, with the format version that this release writes and reads. The state of a model means nothing to a
+/// model of another shape, so that versions are not converted: a file of another version is refused, and what it knew is learned
+/// again within days.
 package enum ArchiveKind: UInt32, Sendable {
     case engine = 1
     case prior = 2
     case network = 3
     case outcomes = 4
 
-    var version: UInt32 { 1 }
+    /// Raised with every change of what is written, or of what it means.
+    var version: UInt32 {
+        switch self {
+        // 2: trails with counts, weights by more contexts, the sources that are asked, hours of the week.
+        case .engine: 2
+        // 2: refinement maps and callers.
+        case .prior: 2
+        // 2: rows in halves.
+        case .network: 2
+        case .outcomes: 1
+        }
+    }
 
     var label: String {
         switch self {

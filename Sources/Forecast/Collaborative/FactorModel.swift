@@ -79,8 +79,13 @@ package struct FactorModel: Sendable {
     }
 
     mutating func shrinkUsers(toFit bytes: Int) {
-        while users.count > 64 && memoryBytes > bytes { users.removeLast(users.count / 2) }
+        var slots = users.count
+        while slots > 64 && memoryBytes - 64 * (users.count - slots) > bytes { slots /= 2 }
+        if slots < users.count { users = Array(users.prefix(slots)) }
     }
+
+    /// Bytes of the user vectors.
+    var userBytes: Int { 64 * users.count }
 
     package var memoryBytes: Int { 64 * (users.count + items.count + before.count) }
 

@@ -35,6 +35,17 @@ package struct Blocks<Element: Sendable>: Sendable {
         }
     }
 
+    /// Drops all but the first `kept` elements, and frees the blocks behind them.
+    package mutating func truncate(to kept: Int) {
+        guard kept < count else { return }
+        let whole = (kept + Self.size - 1) >> Self.shift
+        blocks.removeLast(blocks.count - whole)
+        if kept & (Self.size - 1) != 0 {
+            blocks[whole - 1].removeLast(blocks[whole - 1].count - kept & (Self.size - 1))
+        }
+        count = kept
+    }
+
     /// Bytes of the elements; the blocks' own heads are small change.
     package var memoryBytes: Int { count * MemoryLayout<Element>.stride }
 }

@@ -39,6 +39,14 @@ package struct Interner: Sendable {
         free.append(number)
     }
 
+    /// Gives back the room of released names, as far as the numbers of the others allow.
+    package mutating func compact() {
+        let last = names.indices.last { name(UInt32($0)) != nil }
+        names = Array(names.prefix((last ?? -1) + 1))
+        free = free.filter { $0 < names.count }
+        numbers = numbers.reduce(into: Dictionary(minimumCapacity: numbers.count)) { $0[$1.key] = $1.value }
+    }
+
     /// Bytes held; names of up to 15 bytes need no storage of their own.
     package var memoryBytes: Int {
         names.reduce(0) { $0 + max(0, $1.utf8.count - 15) } + names.capacity * 16 + numbers.capacity * 28

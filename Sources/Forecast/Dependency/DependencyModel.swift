@@ -147,7 +147,8 @@ package struct DependencyModel: Sendable {
     /// Drops the weakest edges.
     private mutating func thin(to count: Int) {
         guard edges.count > count else { return }
-        let limit = edges.values.map { $0.pairs + 1000 * $0.seeded }.sorted()[edges.count - count]
+        let strengths = edges.values.map { $0.pairs + 1000 * $0.seeded }.sorted()
+        let limit = count > 0 ? strengths[edges.count - count] : .infinity
         var kept = 0
         edges = edges.filter {
             let strength = $0.value.pairs + 1000 * $0.value.seeded
@@ -168,10 +169,12 @@ package struct DependencyModel: Sendable {
     }
 
     package mutating func forget(toFit bytes: Int) {
-        let held = memoryBytes
-        guard held > bytes else { return }
-        thin(to: edges.count * bytes / max(1, held))
-        edges = edges.reduce(into: [:]) { $0[$1.key] = $1.value }
+        while memoryBytes > bytes, !edges.isEmpty {
+            thin(to: min(edges.count * 7 / 8, Int(Double(edges.count) * Double(bytes) / Double(memoryBytes))))
+            edges = edges.reduce(into: Dictionary(minimumCapacity: edges.count)) { $0[$1.key] = $1.value }
+            causes = causes.filter { !$0.value.effects.isEmpty }
+        }
+        if memoryBytes > bytes { causes.removeAll() }
     }
 
     package func save(to archive: inout ArchiveWriter) {

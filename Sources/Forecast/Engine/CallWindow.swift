@@ -59,8 +59,10 @@ extension Forecaster {
         // These have windows of their own.
         spoken[ForecastSource.sequence.rawValue] = nil
         spoken[ForecastSource.dependency.rawValue] = nil
+        // And this is the pool's already: see `plan`.
+        spoken[ForecastSource.plan.rawValue] = nil
         func fused(_ horizon: Int) -> Float {
-            let (inputs, mask) = HorizonStacker.inputs(spoken.map { $0?[horizon] })
+            let (inputs, mask) = HorizonStacker.inputs(Self.spoken(spoken, horizon))
             return stackers[horizon].probability(inputs, mask)
         }
         if settings.sources.contains(.interval), let regular = intervals.regularGap(UInt32(index), at: now) {

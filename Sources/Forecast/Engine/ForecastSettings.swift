@@ -13,6 +13,8 @@ package struct ForecastSettings: Sendable, Equatable {
     package var seed: UInt64 = 5
     /// Whether the LSTM is one of the sources of sequences; see `SequenceNetwork` for what it costs.
     package var usesNetwork = false
+    /// Whether item neighbours are; they brought nothing on the data that docs/forecast.md tells of.
+    package var usesNeighbors = false
 
     package init() {}
 

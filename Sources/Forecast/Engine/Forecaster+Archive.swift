@@ -44,6 +44,8 @@ extension Forecaster {
         occurrence = try OccurrenceModel(from: &archive)
         intervals = try IntervalModel(from: &archive)
         next = try NextFunctionModel(from: &archive)
+        self.settings.usesNeighbors = next.enabled.contains(.neighbors)
+        self.settings.usesNetwork = next.network != nil
         next.breadth = Self.breadth
         next.learningInterval = Self.learningInterval
         dependencies = try DependencyModel(from: &archive)

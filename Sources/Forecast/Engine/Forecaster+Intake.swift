@@ -130,13 +130,4 @@ extension Forecaster {
             changed.insert(candidate.function)
         }
     }
-
-    /// The coordinator's plan: `function` will be called with `probability` at any time within the next `seconds`.
-    package mutating func plan(_ function: String, probability: Float, until time: Int64) {
-        guard let function = internFunction(function) else { return }
-        let index = register(function, at: latest)
-        functions[index]?.planned = min(max(probability, 0), 1)
-        functions[index]?.plannedUntil = Self.seconds(time)
-        changed.insert(UInt32(index))
-    }
 }

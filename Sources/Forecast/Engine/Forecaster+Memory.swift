@@ -4,6 +4,8 @@ extension Forecaster {
         occurrence.memoryBytes + intervals.memoryBytes + next.memoryBytes + dependencies.memoryBytes
             + functionNames.memoryBytes + userNames.memoryBytes + topicNames.memoryBytes
             + functions.capacity * MemoryLayout<FunctionState?>.stride
+            + plans.capacity * 16
+            + plans.values.reduce(0) { $0 + 32 + $1.capacity * MemoryLayout<PlannedWindow>.stride }
             + functions.reduce(0) {
                 guard let state = $1 else { return $0 }
                 return $0 + state.expectations.capacity * MemoryLayout<Expectation>.stride
@@ -11,17 +13,45 @@ extension Forecaster {
             }
     }
 
-    /// Forgets the least valuable history until about `bytes` are held: sequences and users silent longest first, then
-    /// weak dependencies, then the functions silent longest.
-    package mutating func forget(toFit bytes: Int) {
-        guard memoryBytes > bytes else { return }
-        let others = memoryBytes - next.memoryBytes - userNames.memoryBytes
-        next.forget(toFit: max(bytes / 8, bytes - others))
+    /// Forgets the least valuable history until `bytes` are held at most: sequences and users silent longest first, then weak
+    /// dependencies, then the functions silent longest. Takes as long as a save: every table is rebuilt.
+    ///
+    /// - Returns: the bytes held afterwards. More than `bytes` is left only where there is no history to forget any more: the tables
+    ///   that all functions share, the names (see `intern`), and the plan in force.
+    @discardableResult
+    package mutating func forget(toFit bytes: Int) -> Int {
+        guard memoryBytes > bytes else { return memoryBytes }
+        plans = plans.filter { $0.value.contains { $0.end > latest } }
+        // What the sequences keep of all, however little room there is.
+        forgetSequences(over: memoryBytes - bytes, least: bytes / 8)
+        if memoryBytes > bytes { dependencies.forget(toFit: bytes / 16) }
+        while case let over = memoryBytes - bytes, over > 0, occurrence.unitCount > 0 {
+            forgetOldestFunctions(over / OccurrenceModel.bytesPerUnit + 1)
+            compactFunctions()
+        }
+        if case let over = memoryBytes - bytes, over > 0 { forgetSequences(over: over, least: 0) }
+        if case let over = memoryBytes - bytes, over > 0 {
+            dependencies.forget(toFit: max(0, dependencies.memoryBytes - over))
+        }
+        return memoryBytes
+    }
+
+    private mutating func forgetSequences(over: Int, least: Int) {
+        next.forget(toFit: max(least, next.memoryBytes - over))
         releaseUnknownUsers()
-        guard memoryBytes > bytes else { return }
-        dependencies.forget(toFit: bytes / 16)
-        let over = memoryBytes - bytes
-        if over > 0 { forgetOldestFunctions((over + OccurrenceModel.bytesPerUnit - 1) / OccurrenceModel.bytesPerUnit) }
+        userNames.compact()
+    }
+
+    /// Gives back the storage that forgotten functions had.
+    private mutating func compactFunctions() {
+        let moved = Dictionary(uniqueKeysWithValues: occurrence.compact().map { ($0.from, $0.to) })
+        for index in functions.indices {
+            if let unit = functions[index]?.unit, let slot = moved[unit] { functions[index]?.unit = slot }
+        }
+        let known = (functions.lastIndex { $0 != nil } ?? -1) + 1
+        functions = Array(functions.prefix(known))
+        intervals.compact()
+        cursor = 0
     }
 
     mutating func forgetUsers(to count: Int) {
@@ -65,5 +95,6 @@ extension Forecaster {
         forget(number)
         dependencies.remove(number)
         changed.remove(number)
+        plans[number] = nil
     }
 }

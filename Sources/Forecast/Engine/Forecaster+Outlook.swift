@@ -8,14 +8,15 @@ extension Forecaster {
     /// As above, by number. Some tens of microseconds: one look at every minute of the longest horizon.
     package mutating func outlook(_ function: UInt32, at time: Int64) -> Outlook? {
         let index = Int(function)
-        guard index < functions.count, functions[index] != nil else { return nil }
+        let isKnown = index < functions.count && functions[index] != nil
+        guard isKnown || plans[function] != nil else { return nil }
         let now = max(latest, Self.seconds(time))
-        catchUp(index, to: now)
+        if isKnown { catchUp(index, to: now) }
         let opinions = opinions(index, at: now)
         var probabilities: [Float] = []
         var shares: [[Float]] = []
         for horizon in Self.horizons.indices {
-            let spoken = opinions.map { $0?[horizon] }
+            let spoken = Self.spoken(opinions, horizon)
             let (inputs, mask) = HorizonStacker.inputs(spoken)
             // A longer horizon cannot be less likely.
             probabilities.append(max(probabilities.last ?? 0, stackers[horizon].probability(inputs, mask)))
@@ -38,15 +39,20 @@ extension Forecaster {
     package mutating func ranking(at time: Int64, horizon: Int = 0, limit: Int = 64) -> [Outlook] {
         let now = max(latest, Self.seconds(time))
         var scores: [(index: Int, score: Float)] = []
+        var planned = plans.mapValues { _ in Float(0) }
+        for function in plans.keys {
+            planned[function] = self.planned(function, within: Self.horizons[horizon], at: now)
+        }
         for index in functions.indices {
             guard let state = functions[index] else { continue }
             catchUp(index, to: now)
             let minute = functions[index]?.nextMinute ?? 0
             var score = occurrence.predict(state.unit, minute: minute)
             for expectation in state.expectations { score = max(score, expectation.probability) }
-            if state.plannedUntil > now { score = max(score, state.planned) }
+            if let plan = planned.removeValue(forKey: UInt32(index)) { score = max(score, plan) }
             if score > 0 { scores.append((index, score)) }
         }
+        for (function, score) in planned where score > 0 { scores.append((Int(function), score)) }
         scores.sort { ($0.score, $1.index) > ($1.score, $0.index) }
         return scores.prefix(2 * limit).compactMap { outlook(UInt32($0.index), at: time) }
             .sorted { ($0.probabilities[horizon], $1.function) > ($1.probabilities[horizon], $0.function) }
@@ -65,7 +71,11 @@ extension Forecaster {
     /// What each source says for the horizons; nil where it says nothing.
     mutating func opinions(_ index: Int, at time: Double) -> [[Float]?] {
         var opinions = [[Float]?](repeating: nil, count: ForecastSource.allCases.count)
-        guard let state = functions[index] else { return opinions }
+        if settings.sources.contains(.plan), plans[UInt32(index)] != nil {
+            let planned = Self.horizons.map { self.planned(UInt32(index), within: $0, at: time) }
+            if planned.contains(where: { $0 > 0 }) { opinions[ForecastSource.plan.rawValue] = planned }
+        }
+        guard index < functions.count, let state = functions[index] else { return opinions }
         if settings.sources.contains(.occurrence), state.lastCall > -.infinity {
             opinions[ForecastSource.occurrence.rawValue] = byMinutes(state, at: time)
         }
@@ -79,13 +89,6 @@ extension Forecaster {
             guard settings.sources.contains(source), !expectations.isEmpty else { continue }
             opinions[source.rawValue] = Self.horizons.map { horizon in
                 1 - expectations.reduce(1) { $0 * (1 - $1.probability(within: horizon, at: time)) }
-            }
-        }
-        if settings.sources.contains(.plan), state.plannedUntil > time {
-            // Spread over what is left of the plan's time.
-            let left = state.plannedUntil - time
-            opinions[ForecastSource.plan.rawValue] = Self.horizons.map {
-                state.planned * Float(min(1, $0 / left))
             }
         }
         return opinions
@@ -116,13 +119,15 @@ extension Forecaster {
 
     /// Seconds: when a call is due at the earliest.
     private func due(_ index: Int, at time: Double) -> Double {
-        guard let state = functions[index] else { return time }
         let limit = Self.horizons.last ?? 900
+        // The plan's word counts from where it says something likely.
+        let planned = plans[UInt32(index)]?.filter { $0.end > time && $0.probability > 0.1 }.map(\.start).min()
+        let opening = max(time, min(time + limit, planned ?? .infinity))
+        guard index < functions.count, let state = functions[index] else { return opening }
         var due = intervals.due(UInt32(index), share: 0.1, at: time, limit: limit).map { time + $0 } ?? time + limit
         for expectation in state.expectations where expectation.probability(within: limit, at: time) > 0.1 {
             due = min(due, max(time, expectation.start + Double(expectation.lags.quantile(0.1))))
         }
-        if state.plannedUntil > time && state.planned > 0.1 { due = time }
-        return max(time, due)
+        return max(time, min(due, opening))
     }
 }

@@ -43,7 +43,7 @@ extension Forecaster {
         var sample = FunctionState.Sample(
             time: time, inputs: .init(repeating: .zero), masks: .init(repeating: 0))
         for horizon in Self.horizons.indices {
-            let (inputs, mask) = HorizonStacker.inputs(opinions.map { $0?[horizon] })
+            let (inputs, mask) = HorizonStacker.inputs(Self.spoken(opinions, horizon))
             sample.inputs[horizon] = inputs
             sample.masks[horizon] = mask
         }

@@ -14,7 +14,7 @@ package struct Forecaster: Sendable {
     static let widest = 48
     static let learningInterval = 8
 
-    package let settings: ForecastSettings
+    package internal(set) var settings: ForecastSettings
     package internal(set) var functionNames = Interner()
     package internal(set) var userNames = Interner()
     package internal(set) var topicNames = Interner()
@@ -25,6 +25,8 @@ package struct Forecaster: Sendable {
     package internal(set) var dependencies: DependencyModel
     var stackers: [HorizonStacker]
     var functions: [FunctionState?] = []
+    /// The plan in force, by function. Whoever pushes plans keeps them: they are no part of what is saved.
+    var plans: [UInt32: [PlannedWindow]] = [:]
     /// Where `advance` goes on.
     var cursor = 0
     /// How long after a user's request the next comes, and out of how many.
@@ -52,6 +54,7 @@ package struct Forecaster: Sendable {
         next = NextFunctionModel(
             capacity: settings.successors, widest: Self.widest, users: settings.users, seed: settings.seed)
         next.breadth = Self.breadth
+        if settings.usesNeighbors { next.enabled.insert(.neighbors) }
         if settings.usesNetwork { next.network = SequenceNetwork(seed: settings.seed) }
         dependencies = DependencyModel(capacity: settings.dependencies)
         stackers = Self.horizons.map { _ in HorizonStacker() }

@@ -5,9 +5,6 @@ struct FunctionState: Sendable {
     /// Seconds of the last call.
     var lastCall: Double
     var expectations: [Expectation] = []
-    /// The coordinator's opinion and the time in seconds until which it holds.
-    var planned: Float = 0
-    var plannedUntil = -Double.infinity
     var sample: Sample?
     /// The whole minute that is told to the occurrence model next.
     var nextMinute: Int

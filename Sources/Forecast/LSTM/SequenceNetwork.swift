@@ -79,7 +79,7 @@ package struct SequenceNetwork: Sendable {
 
     package var memoryBytes: Int { weights.functions * 128 * 2 * 4 + windows.count * 200 + 160_000 }
 
-    /// The weights as a file of their own: kind 3, version 1; `functions u32 | width u32 | gap classes u32`, then the
+    /// The weights as a file of their own: kind 3, version 2; `functions u32 | width u32 | gap classes u32`, then the
     /// tables embedding, gap, fromInput, fromHidden, bias, output as sparse tables of 16-float halves of rows, then the output
     /// biases; the frame carries version and checksum.
     package func saveWeights() -> [UInt8] {

@@ -112,6 +112,11 @@ package struct IntervalModel: Sendable {
         return high
     }
 
+    /// Gives back the storage behind the last function that is known.
+    mutating func compact() {
+        states = Array(states.prefix((states.lastIndex { $0.last >= 0 } ?? -1) + 1))
+    }
+
     mutating func forgetOldest(toFit bytes: Int) {
         let size = MemoryLayout<State>.stride
         let used = states.indices.filter { states[$0].last >= 0 }.sorted { states[$0].last < states[$1].last }

@@ -21,6 +21,9 @@ struct OccurrenceContext {
     let wideBits: Int
     let minuteOfHour: Int
     let hour: Int
+    let hourOfWeek: Int
+    /// The unit is known for a week and more: what it does on other days tells of this one.
+    let knowsWeek: Bool
     let matchLength: Int
     /// 0 without a gap that long.
     let matchGap: Int
@@ -58,6 +61,8 @@ struct OccurrenceContext {
         wideBits = bits | active(20) << 6 | active(120) << 7
         minuteOfHour = minute % 60
         hour = minute / 60 % 24
+        hourOfWeek = minute / 60 % 168
+        knowsWeek = minute - Int(unit.firstActive) >= 10_080
         matchLength = match.length
         matchGap = match.gap >= k ? match.gap : 0
         onsets = IdleBins.octave(Int(unit.onsets))

@@ -39,6 +39,7 @@ extension OccurrenceModel {
             archive.put(UInt32(index))
             units[index].save(to: &archive)
             history.save(index, gaps: Int(units[index].gapCount), to: &archive)
+            tables.week.save(index, to: &archive)
         }
         archive.put(UInt32.max)
         archive.putSparse(tables.own.cells)
@@ -68,6 +69,7 @@ extension OccurrenceModel {
             try archive.require(Int(index) < count, "unit \(index) lies outside")
             units[Int(index)] = try UnitState(from: &archive)
             try history.load(Int(index), gaps: Int(units[Int(index)].gapCount), from: &archive)
+            try tables.week.load(Int(index), from: &archive)
         }
         try archive.getSparse(into: &tables.own.cells)
         try refinement.load(from: &archive)
@@ -92,12 +94,13 @@ extension OccurrenceTables {
 
 extension UnitState {
     func save(to archive: inout ArchiveWriter) {
-        for value in [lastActive, lastMinute, onsets, gapsSeen] { archive.put(value) }
+        for value in [firstActive, lastActive, lastMinute, onsets, gapsSeen] { archive.put(value) }
         archive.put(meanGap)
         for value in [gapCount, period, UInt16(match.length), UInt16(clamping: match.gap)] { archive.put(value) }
     }
 
     init(from archive: inout ArchiveReader) throws(ForecastError) {
+        firstActive = try archive.get(Int32.self)
         lastActive = try archive.get(Int32.self)
         lastMinute = try archive.get(Int32.self)
         onsets = try archive.get(Int32.self)
@@ -109,7 +112,8 @@ extension UnitState {
         match.gap = Int(try archive.get(UInt16.self))
         try archive.require(
             gapCount <= UnitHistory.gapsStored && period <= UnitHistory.longestPeriod && match.length <= 8
-                && lastActive >= 0 && lastMinute >= lastActive && onsets >= 0 && gapsSeen >= 0 && meanGap >= 0,
+                && firstActive >= 0 && lastActive >= firstActive && lastMinute >= lastActive && onsets >= 0
+                && gapsSeen >= 0 && meanGap >= 0,
             "a unit's figures are outside their ranges")
     }
 }

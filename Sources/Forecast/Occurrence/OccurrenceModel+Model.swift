@@ -24,18 +24,18 @@ extension OccurrenceModel: Model {
     }
 
     package var memoryBytes: Int {
-        units.count * (MemoryLayout<UnitState>.stride + UnitHistory.bytesPerUnit)
+        units.count * (MemoryLayout<UnitState>.stride + UnitHistory.bytesPerUnit + WeekTable.bytesPerUnit)
             + (tables.own.cells.count + OccurrenceTables.sharedCells) * MemoryLayout<CountCell>.stride
             + mixer.memoryBytes + refinement.memoryBytes + presence.memoryBytes
     }
 
     /// Bytes of one unit's state.
     package static var bytesPerUnit: Int {
-        MemoryLayout<UnitState>.stride + UnitHistory.bytesPerUnit
+        MemoryLayout<UnitState>.stride + UnitHistory.bytesPerUnit + WeekTable.bytesPerUnit
             + OccurrenceTables.Own.width * MemoryLayout<CountCell>.stride
     }
 
-    /// Removes the units that were silent longest. Their slots are used again; the storage itself never shrinks.
+    /// Removes the units that were silent longest. Their slots are used again; `compact` gives their storage back.
     package mutating func forget(toFit bytes: Int) {
         let held = unitCount * Self.bytesPerUnit
         guard held > bytes else { return }

@@ -1,5 +1,5 @@
 /// Whether a unit (a function, or a model) is active in the coming minute: P, from its idle time, the pattern and the
-/// period of its gaps, and the time of the hour and day.
+/// period of its gaps, and the time of the hour, the day and the week.
 ///
 /// Fifteen estimates, each a hit frequency in a context shrunk to that of a coarser context, are stacked by learned
 /// weights and refined by what became of forecasts like this one (`Refinement`). Where callers are known, who of them is
@@ -118,6 +118,7 @@ package struct OccurrenceModel: Sendable {
     }
 
     private mutating func activate(_ index: Int, _ minute: Int, _ gap: Int, onset: Bool) {
+        if units[index].firstActive < 0 { units[index].firstActive = Int32(truncatingIfNeeded: minute) }
         units[index].lastActive = Int32(truncatingIfNeeded: minute)
         if gap > 0 {
             var stored = Int(units[index].gapCount)

@@ -13,6 +13,8 @@ struct OccurrenceCells: Sendable {
     var level: Int32 = 0
     var caller: Int32 = 0
     var callerRate: Int32 = 0
+    /// The unit's hour of the week.
+    var week: Int32 = 0
     /// Cells of the unit's own block.
     var own = SIMD8<Int32>.zero
 }
@@ -49,6 +51,7 @@ struct OccurrenceTables: Sendable {
     var callerRate = CountTable(count: PresenceModel.bins * IdleBins.rates, cap: cap)
     /// The units' own cells, `Own.width` a unit.
     var own = UnitCountTable(cap: 60)
+    var week = WeekTable()
 
     /// Where each table begins in a unit's block.
     enum Own {
@@ -63,8 +66,22 @@ struct OccurrenceTables: Sendable {
         static let width = gapPair + 128
     }
 
-    mutating func addUnit() { own.grow(by: Own.width) }
-    mutating func clearUnit(_ unit: Int) { own.clear(unit * Own.width..<(unit + 1) * Own.width) }
+    mutating func addUnit() {
+        own.grow(by: Own.width)
+        week.addUnit()
+    }
+    mutating func moveUnit(_ unit: Int, to other: Int) {
+        for cell in 0..<Own.width { own.cells[other * Own.width + cell] = own.cells[unit * Own.width + cell] }
+        week.move(unit, to: other)
+    }
+    mutating func truncate(to units: Int) {
+        own.cells.truncate(to: units * Own.width)
+        week.truncate(to: units)
+    }
+    mutating func clearUnit(_ unit: Int) {
+        own.clear(unit * Own.width..<(unit + 1) * Own.width)
+        week.clear(unit)
+    }
 
     /// Looks every estimate up, and fills in the inputs, their cells and the contexts of the weights.
     func fill(_ pending: inout Pending, _ c: OccurrenceContext, unit: Int, busyness: Int, caller: Float?) {
@@ -93,9 +110,10 @@ struct OccurrenceTables: Sendable {
             Int32(block + Own.activity + c.bits),
             Int32(block + Own.period + c.periodBits * 2 + (c.k > 2 ? 1 : 0)),
             Int32(block + Own.vote + c.vote / OccurrenceContext.votes), Int32(block + Own.gapPair + c.gapPair))
+        at.week = Int32(unit * WeekTable.hours + c.hourOfWeek)
         pending.cells = at
         let ownTrials = own.cells[Int(at.own[4])].x
-        pending.inputs = inputs(at, caller)
+        pending.inputs = inputs(at, caller, knowsWeek: c.knowsWeek)
         pending.selected = SIMD8(
             0, Int32(unit % OccurrenceMixer.unitSets), Int32(c.coarse * 6 + c.experience),
             Int32(c.rate * 3 + min(2, counts.equal)), Int32(c.rank),
@@ -107,7 +125,7 @@ struct OccurrenceTables: Sendable {
 
     /// Reads the estimates along their parents: idle -> rate -> rank -> evidence -> the rest.
     /// Where callers are known, their three estimates take the place of the three that bring least.
-    private func inputs(_ at: OccurrenceCells, _ caller: Float?) -> Inputs {
+    private func inputs(_ at: OccurrenceCells, _ caller: Float?, knowsWeek: Bool) -> Inputs {
         let byIdle = idle.estimate(Int(at.idle), parent: 0.05)
         let byRate = rate.estimate(Int(at.rate), parent: byIdle)
         let byRank = rank.estimate(Int(at.rank), parent: byRate)
@@ -135,9 +153,11 @@ struct OccurrenceTables: Sendable {
             x[12] = LogOdds.of(self.caller.estimate(Int(at.caller), parent: byEvidence))
             x[14] = LogOdds.of(caller)
         } else {
-            x[9] = LogOdds.of(byRate)
+            // Before the unit is known for a week, its hours of the week are those of the day once more.
+            x[9] = LogOdds.of(knowsWeek ? week.estimate(Int(at.week), parent: byRate, strength: 3) : byRate)
             x[12] = LogOdds.of(own.estimate(Int(at.own[7]), parent: byEvidence, strength: 1.5))
-            x[14] = LogOdds.of(own.estimate(Int(at.own[3]), parent: byHour, strength: 3))
+            let ownHour = own.estimate(Int(at.own[3]), parent: byHour, strength: 3)
+            x[14] = LogOdds.of(knowsWeek ? week.estimate(Int(at.week), parent: ownHour, strength: 3) : ownHour)
         }
         x[15] = 0.3
         return x
@@ -158,6 +178,7 @@ struct OccurrenceTables: Sendable {
         caller.learn(at.caller, hit)
         callerRate.learn(at.callerRate, hit)
         for table in 0..<8 { own.learn(at.own[table], hit) }
+        week.learn(at.week, hit > 0.5)
     }
 }
 

@@ -81,6 +81,13 @@ struct Refinement: Sendable {
         for index in first..<first + Self.points { cells[index] = .zero }
     }
 
+    /// A unit has moved to another slot.
+    mutating func move(unit: Int, to other: Int) {
+        let from = (Self.offsets[Self.unitMap] + unit % OccurrenceMixer.unitSets) * Self.points
+        let to = (Self.offsets[Self.unitMap] + other % OccurrenceMixer.unitSets) * Self.points
+        for point in 0..<Self.points { cells[to + point] = cells[from + point] }
+    }
+
     var memoryBytes: Int { cells.count * MemoryLayout<CountCell>.stride }
 
     func save(to archive: inout ArchiveWriter) { archive.putSparse(cells) }

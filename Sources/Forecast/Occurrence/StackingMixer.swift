@@ -78,6 +78,12 @@ struct StackingMixer: Sendable {
         squares[index] = Inputs(repeating: Self.adoptedSquare)
     }
 
+    /// Gives one vector of `set` what another learned.
+    mutating func move(set: Int, from context: Int, to other: Int) {
+        weights[offsets[set] + other] = weights[offsets[set] + context]
+        squares[offsets[set] + other] = squares[offsets[set] + context]
+    }
+
     /// Sums of squared gradients of an adopted vector: steps of about a fifth of the rate at first.
     static let adoptedSquare: Float = 0.2
 }

@@ -24,6 +24,25 @@ struct UnitHistory: Sendable {
         periodCounts.append(contentsOf: repeatElement(0, count: Self.longestPeriod + 1))
     }
 
+    /// Moves a unit's past to another's place.
+    mutating func move(_ unit: Int, to other: Int) {
+        func move<Value>(_ values: inout [Value], _ width: Int) {
+            for offset in 0..<width { values[other * width + offset] = values[unit * width + offset] }
+        }
+        move(&gaps, Self.gapsStored)
+        move(&bits, Self.words)
+        move(&onsets, Self.words)
+        move(&periodCounts, Self.longestPeriod + 1)
+    }
+
+    /// Keeps the first `units`.
+    mutating func truncate(to units: Int) {
+        gaps = Array(gaps.prefix(units * Self.gapsStored))
+        bits = Array(bits.prefix(units * Self.words))
+        onsets = Array(onsets.prefix(units * Self.words))
+        periodCounts = Array(periodCounts.prefix(units * (Self.longestPeriod + 1)))
+    }
+
     mutating func clear(_ unit: Int) {
         for index in unit * Self.gapsStored..<(unit + 1) * Self.gapsStored { gaps[index] = 0 }
         for index in unit * Self.words..<(unit + 1) * Self.words {

@@ -1,6 +1,7 @@
 /// A unit's scalars.
 struct UnitState: Sendable {
-    /// The last active minute, -1 before the first.
+    /// The first active minute and the last one, -1 before the first.
+    var firstActive: Int32 = -1
     var lastActive: Int32 = -1
     /// The last minute that was told of.
     var lastMinute: Int32 = -1

@@ -31,6 +31,8 @@ package struct NextFunctionModel: Sendable {
     package var markov: MarkovModel
     package var neighbors: ItemNeighbors
     package var factors: FactorModel
+    /// How often functions are gone over to: calls of those who called something else just before, or nothing. Long runs of
+    /// few users say nothing of where others go.
     package var popularity: Popularity
     package var network: SequenceNetwork?
     var byArguments: SuccessorTable
@@ -38,6 +40,7 @@ package struct NextFunctionModel: Sendable {
     var sessions: UserTable
     var users: UserTable
     var stacker: CandidateStacker
+    var gate = ChangeGate()
     /// How often what came was no candidate, by context: misses in `y` of calls in `x`.
     var escapes: [SIMD2<Float>]
     /// How many successors of a context are looked at, the latest first: bounds the time of a forecast.
@@ -45,8 +48,9 @@ package struct NextFunctionModel: Sendable {
     /// The weights learn from one call in so many.
     package var learningInterval = 1
     private var sinceLearned = 0
-    private var enabledMask: UInt32 = .max
-    /// Sources that are asked; the others' features are zero.
+    var enabledMask: UInt32 = ~(1 << UInt32(Source.neighbors.rawValue))
+    /// Sources that are asked; the others' features are zero. Neighbours are off unless they are inserted: they cost counts
+    /// and a look at every call, and what they know the factors know too (docs/forecast.md has the figures).
     package var enabled: Set<Source> {
         get { Set(Source.allCases.filter { isEnabled($0) }) }
         set { enabledMask = newValue.reduce(0) { $0 | 1 << UInt32($1.rawValue) } }
@@ -54,15 +58,17 @@ package struct NextFunctionModel: Sendable {
     @inline(__always)
     private func isEnabled(_ source: Source) -> Bool { enabledMask >> UInt32(source.rawValue) & 1 != 0 }
 
-    private var boards: [ScoreBoard]
-    private var asked: Asked?
+    var boards: [ScoreBoard]
+    var asked: Asked?
 
     struct Asked: Sendable {
         var place: Place
         var candidates: [UInt32] = []
         var features: [CandidateStacker.Features] = []
-        /// Given that one of the candidates comes.
+        /// Given that one of the candidates comes: by the stacking alone, and with the gate.
+        var stacked: [Float] = []
         var probabilities: [Float] = []
+        var gate: ChangeGate.Answer?
         var context = 0
         var contexts = CandidateStacker.Contexts.zero
 
@@ -100,7 +106,8 @@ package struct NextFunctionModel: Sendable {
     /// Gap classes times experience classes.
     static let contexts = 7 * 5
     /// Sets of weights: gap and experience; run and variety; the last function.
-    static let sets = [contexts, 6 * 5, 256]
+    static let sets = [contexts, habits, 256]
+    static let habits = 6 * 5
 
     private static func context(_ gap: Double?, _ requests: Int) -> Int {
         let experience = requests == 0 ? 0 : requests < 3 ? 1 : requests < 8 ? 2 : requests < 30 ? 3 : 4
@@ -160,9 +167,11 @@ package struct NextFunctionModel: Sendable {
             byArguments.add(Self.argumentKey(carried, recent), function)
             byArguments.add(SeededGenerator.mix(UInt64(carried)), function)
         }
-        if !trail.knows(function) { neighbors.update(function, known: trail.knownList.prefix(breadth < 64 ? 6 : 16)) }
+        if isEnabled(.neighbors), !trail.knows(function) {
+            neighbors.update(function, known: trail.knownList.prefix(breadth < 64 ? 6 : 16))
+        }
         if isEnabled(.factors) { factors.update(function, user: place.user, last: recent.first) }
-        popularity.update(function)
+        if recent.first != function { popularity.update(function) }
         let gap = gap(place)
         network?.update(function, stream: place.trail, gap: gap)
         let carried = Self.fold(place.arguments)
@@ -240,7 +249,9 @@ package struct NextFunctionModel: Sendable {
         }
         var weight: Float = 1
         for function in trail.knownList.prefix(breadth < 64 ? 6 : 16) {
-            neighbors.predict(function, weight: weight, into: &boards[6], widest: min(64, breadth))
+            if isEnabled(.neighbors) {
+                neighbors.predict(function, weight: weight, into: &boards[6], widest: min(64, breadth))
+            }
             boards[7].add(function, weight)
             weight *= 0.8
         }
@@ -281,7 +292,7 @@ package struct NextFunctionModel: Sendable {
         take(boards[1].best(isBrief ? 10 : 20))
         take(boards[5].best(6))
         take(trail.knownList.prefix(isBrief ? 6 : 16))
-        take(boards[6].best(isBrief ? 4 : 6))
+        if isEnabled(.neighbors) { take(boards[6].best(isBrief ? 4 : 6)) }
         if !isBrief { take(boards[4].best(4)) }
         take(popularity.leaders.prefix(isBrief ? 3 : 8))
         question.features.reserveCapacity(question.candidates.count)
@@ -290,7 +301,9 @@ package struct NextFunctionModel: Sendable {
             question.features.append(features(function, taste, recent, trail, mass))
         }
         question.escape = escapes[question.context].y / escapes[question.context].x
-        question.probabilities = stacker.probabilities(question.features, question.contexts)
+        question.stacked = stacker.probabilities(question.features, question.contexts)
+        question.probabilities = question.stacked
+        pass(&question, session, trail, mass)
         for function in question.candidates {
             question.blendLeft -= boards[0][function] + mass * boards[1][function]
         }
@@ -302,7 +315,8 @@ package struct NextFunctionModel: Sendable {
         escapes[asked.context] += SIMD2(1, truth == nil ? 1 : 0)
         if escapes[asked.context].x > 2000 { escapes[asked.context] *= 0.5 }
         guard let truth else { return }
-        stacker.learn(asked.features, asked.contexts, probabilities: asked.probabilities, truth: truth)
+        stacker.learn(asked.features, asked.contexts, probabilities: asked.stacked, truth: truth)
+        if let answer = asked.gate { gate.learn(answer, same: truth == 0) }
     }
 
     private func features(

@@ -155,12 +155,15 @@ package struct SuccessorTable: Sendable {
     }
 
     package mutating func forget(toFit bytes: Int) {
-        guard memoryBytes > bytes else { return }
-        compact(keeping: max(0, entries.count * bytes / max(1, memoryBytes)))
-        var size = 1024
-        while size * 3 < used * 4 { size *= 2 }
-        rehash(size)
-        capacity = max(16, min(capacity, entries.count * 5 / 4))
+        // Contexts come in powers of two, so that one pass by the share of the entries may not be enough.
+        while memoryBytes > bytes, used > 0 {
+            let share = Int(Double(entries.count) * Double(bytes) / Double(memoryBytes))
+            compact(keeping: min(share, entries.count * 7 / 8))
+            var size = 64
+            while size * 3 < used * 4 { size *= 2 }
+            rehash(size)
+            capacity = max(16, min(capacity, entries.count * 5 / 4))
+        }
     }
 
     package func save(to archive: inout ArchiveWriter) {

@@ -115,8 +115,29 @@ package struct UserTable: Sendable {
         guard count > wanted else { return }
         let times = shards.flatMap { $0.values.map(\.lastTime) }.sorted()
         let limit = wanted == 0 ? .infinity : times[count - wanted]
-        for shard in shards.indices { shards[shard] = shards[shard].filter { $0.value.lastTime >= limit } }
+        // Of those that were heard of at the same moment, as many as there is room for.
+        var ties = wanted - times.count { $0 > limit }
+        for shard in shards.indices {
+            shards[shard] = shards[shard].filter {
+                if $0.value.lastTime != limit { return $0.value.lastTime > limit }
+                ties -= 1
+                return ties >= 0
+            }
+        }
         count = shards.reduce(0) { $0 + $1.count }
+    }
+
+    /// Forgets those silent longest until the table takes `bytes` at most.
+    package mutating func forget(toFit bytes: Int) {
+        while memoryBytes > bytes, count > 0 {
+            shrink(to: min(count * 7 / 8, Int(Double(count) * Double(bytes) / Double(memoryBytes))))
+            for shard in shards.indices {
+                let trails = shards[shard]
+                shards[shard] = Dictionary(minimumCapacity: trails.count)
+                shards[shard].merge(trails) { $1 }
+            }
+        }
+        if count == 0 { shards = [[UInt32: UserTrail]](repeating: [:], count: Self.shardCount) }
     }
 
     package func save(to archive: inout ArchiveWriter) {
