@@ -162,6 +162,7 @@ extension AgentConfiguration {
         case "prediction_functions": prediction.functions = try setting.integer(16...1_000_000)
         case "prediction_users": prediction.users = try setting.integer(16...10_000_000)
         case "prediction_memory": prediction.memory = try setting.bytes()
+        case "prediction_prior": prediction.prior = try setting.text()
         case "prediction_save": prediction.saveInterval = try setting.duration()
         case "memory_price": prediction.memoryPrice = try setting.number(0...1_000_000)
         case "forecast_ends_keep_alive":

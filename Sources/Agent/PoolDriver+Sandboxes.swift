@@ -13,7 +13,7 @@ extension PoolDriver: FunctionSandboxOwner {
         handle(
             .sandboxReady(
                 SandboxID(sandbox.id), tier: sandbox.tier, startCost: Nanoseconds(end - sandbox.startBegan),
-                memory: isAwaited ? Int(sandbox.sandbox.spec.limits.memory) : sandbox.memoryEstimate()))
+                memory: isAwaited ? 0 : sandbox.memoryEstimate()))
     }
 
     func functionSandbox(_ sandbox: FunctionSandbox, ended invocation: Invocation, reusable: Bool) {

@@ -8,6 +8,8 @@ package struct PredictionSettings: Sendable, Equatable {
     package var users = 100_000
     /// Bytes that all of it may take; the least valuable history goes first.
     package var memory: Int64 = 200 << 20
+    /// A file of `hearth replay --train-prior`: what a node begins with that has learned nothing of its own yet.
+    package var prior: String?
     /// Nanoseconds between two saves of the state.
     package var saveInterval: Int64 = 60_000_000_000
     /// Milliseconds of saved start that one megabyte held for one second must bring.

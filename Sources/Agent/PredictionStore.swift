@@ -20,7 +20,7 @@ struct PredictionStore: Sendable {
     /// Blocks: what was saved, or the built-in prior.
     @LoopActor
     func load(_ settings: PredictionSettings, logger: Logger) throws(AgentError) -> State {
-        let fresh = try Self.fresh(settings)
+        let fresh = try Self.fresh(settings, logger)
         let models = read(self.models, logger) { (bytes) throws(ForecastError) in try Forecaster(bytes) }
         let outcomes = read(self.outcomes, logger) { (bytes) throws(ForecastError) in
             try OutcomeCalibration(bytes, sources: PredictionEngine.sources)
@@ -40,10 +40,20 @@ struct PredictionStore: Sendable {
             outcomes: outcomes ?? OutcomeCalibration(sources: PredictionEngine.sources))
     }
 
-    private static func fresh(_ settings: PredictionSettings) throws(AgentError) -> Forecaster {
+    /// Without anything learned on this node: from the prior that is configured, else from the built-in one.
+    private static func fresh(_ settings: PredictionSettings, _ logger: Logger) throws(AgentError) -> Forecaster {
         var bounds = ForecastSettings()
         bounds.functions = settings.functions
         bounds.users = settings.users
+        if let path = settings.prior {
+            do {
+                return try Forecaster(settings: bounds, prior: try Files.read(path, limit: Self.largest))
+            } catch {
+                logger.error(
+                    "the prior is not used; prediction begins from nothing",
+                    metadata: ["file": "\(path)", "error": "\(error)"])
+            }
+        }
         do throws(ForecastError) {
             return try Forecaster(settings: bounds)
         } catch {

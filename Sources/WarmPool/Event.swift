@@ -9,7 +9,8 @@ package enum Event: Sendable {
     case requestArrived(RequestID, function: FunctionID, user: UserID, deadline: Instant)
     case requestCancelled(RequestID)
 
-    /// A start reached `tier`. Below the tier asked for it tells progress only. `memory`: bytes measured.
+    /// A start reached `tier`. Below the tier asked for it tells progress only. `memory`: bytes measured; 0 where that
+    /// is still to come, and it counts as its limit until then.
     case sandboxReady(SandboxID, tier: Tier, startCost: Nanoseconds, memory: Int)
     /// A start or a demotion failed. Final: the sandbox is gone with all it held.
     case sandboxFailed(SandboxID, stage: StartStage)

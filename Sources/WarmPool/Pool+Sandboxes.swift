@@ -6,7 +6,7 @@ extension Pool {
             phase == .demoting ? tier == sandboxes[sandbox].target : tier > sandboxes[sandbox].tier
         else { return misfit(.unexpectedState) }
         sandboxes[sandbox].tier = tier
-        sandboxes[sandbox].measured = plausible(memory, sandbox)
+        sandboxes[sandbox].measured = plausible(memory > 0 ? memory : sandboxes[sandbox].limit, sandbox)
         if phase == .starting {
             noteReached(sandbox, tier)
             guard tier == sandboxes[sandbox].target else { return }
@@ -19,7 +19,7 @@ extension Pool {
         noteStartCost(slot, sandboxes[sandbox], Double(took.value))
         if functions[slot].breaker.succeeded() { out.append(.record(.breakerClosed(functions[slot].spec.id))) }
         functions[slot].retryAt = .zero
-        functions[slot].idleMemory.add(Double(sandboxes[sandbox].measured))
+        if memory > 0 { functions[slot].idleMemory.add(Double(sandboxes[sandbox].measured)) }
         becomeIdle(sandbox)
         // Its memory was charged while it started: the request that waited takes it over before anyone else can.
         let request = functions[slot].queue.first

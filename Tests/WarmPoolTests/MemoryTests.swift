@@ -129,4 +129,23 @@ import WarmPool
         #expect(node.pool.threshold.threshold > before)
         #expect(node.send(.memoryPressure(.critical)).contains(.evict(SandboxID(idle), .memoryPressure)))
     }
+
+    /// A start whose memory is still to be measured counts as its limit, and teaches nothing about what the function needs.
+    @Test func whatIsNotMeasuredTeachesNothing() throws {
+        var node = try Harness(megabytes: 1000)
+        node.register(1, megabytes: 400)
+        node.request(1, at: 0)
+        node.ready(1, megabytes: 0, at: 100)
+        node.end(1, in: 1, megabytes: 20, at: 200)
+        #expect(node.pool.snapshot().charged == 20 << 20)
+        // Of 20 MB a prefetch is worth its while, of 400 it would not be.
+        node.send(.evictRequested(.all), at: 300)
+        node.gone(1, at: 310)
+        #expect(node.predict(1, 0.9, at: 400).created.count == 1)
+        // Where nobody claims it, it is charged by its limit until it is measured.
+        node.ready(2, megabytes: 0, at: 500)
+        #expect(node.pool.snapshot().charged == 400 << 20)
+        node.send(.memorySample(SandboxID(2), bytes: 20 << 20), at: 600)
+        #expect(node.pool.snapshot().charged == 20 << 20)
+    }
 }
