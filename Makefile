@@ -126,6 +126,7 @@ install: ## executables, bootstraps and systemd units under PREFIX (/usr/local) 
 	$(call step,installing the bootstraps in $(DESTDIR)$(DATADIR)/hearth/runtimes,cp -r --no-preserve=ownership rootfs-tools/runtimes "$(DESTDIR)$(DATADIR)/hearth/" && rm -rf "$(DESTDIR)$(DATADIR)/hearth/runtimes/tests" && find "$(DESTDIR)$(DATADIR)/hearth" -name __pycache__ -prune -exec rm -rf {} +)
 	$(call step,installing the seccomp profiles in $(DESTDIR)$(DATADIR)/hearth/seccomp,rm -rf "$(DESTDIR)$(DATADIR)/hearth/seccomp" && cp -r --no-preserve=ownership rootfs-tools/seccomp "$(DESTDIR)$(DATADIR)/hearth/")
 	$(call step,installing the analysers in $(DESTDIR)$(DATADIR)/hearth/analyze,rm -rf "$(DESTDIR)$(DATADIR)/hearth/analyze" && cp -r --no-preserve=ownership rootfs-tools/analyze "$(DESTDIR)$(DATADIR)/hearth/")
+	$(call step,installing the priors in $(DESTDIR)$(DATADIR)/hearth/priors,rm -rf "$(DESTDIR)$(DATADIR)/hearth/priors" && cp -r --no-preserve=ownership rootfs-tools/priors "$(DESTDIR)$(DATADIR)/hearth/")
 	$(call step,compiling the installed bootstraps,"$(DESTDIR)$(DATADIR)/hearth/runtimes/prepare")
 	@chmod -R u=rwX,go=rX "$(DESTDIR)$(DATADIR)/hearth"
 	@for unit in hearthd.service hearth-nursery.service; do \

@@ -8,7 +8,11 @@ extension Agent {
     func follow(_ plan: StoredPlan, refused: [HearthPlanRefusal]) -> HearthPushPlanResponse {
         self.plan = plan
         let unfit = pool.take(plan, age: 0)
-        prediction?.take(plan, age: 0)
+        // Behind the answer: what the ensemble makes of it is nothing that the coordinator should wait for.
+        Reactor.shared.afterTurn { [weak self] in
+            guard let self, self.plan?.generation == plan.generation else { return }
+            self.prediction?.take(plan, age: max(0, plan.age(at: realtimeNow() / 1_000_000)))
+        }
         var response = HearthPushPlanResponse()
         response.generation = plan.generation
         response.accepted = UInt32(clamping: plan.entries.count)

@@ -18,7 +18,7 @@ final class HearthBareSubject: CreateSubject {
     }
 
     nonisolated(nonsending) func prepare() async throws(BenchError) {
-        let agent = try BenchAgent(executables: executables, configuration: ["bare_pool: 1"])
+        let agent = try BenchAgent(executables: executables, configuration: ["bare_pool: 1", "prediction: off"])
         self.agent = agent
         let client = try agent.connect()
         try BenchFunction.command.register(client, executables: executables, scratch: agent.directory)

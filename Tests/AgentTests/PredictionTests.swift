@@ -169,5 +169,22 @@ extension AgentTests {
             problems = fifth.stop()
             #expect(problems.isEmpty, "\(problems)")
         }
+
+        /// A node that has learned nothing yet begins with the prior that ships; with a file that is none it begins from nothing, and says so.
+        @Test func aNodeBeginsWithAPrior() throws {
+            let scratch = try ScratchDirectory()
+            try Files.write([UInt8](repeating: 7, count: 1000), to: scratch.path + "/none.prior")
+            let shipped = try BuildProducts.repository("rootfs-tools/priors/azure2019.prior")
+            for (path, isGood) in [(shipped, true), (scratch.path + "/none.prior", false), ("/no/such", false)] {
+                let agent = try TestAgent(configuration: "prediction: on\nprediction_prior: \(path)")
+                let client = try agent.client()
+                try client.put("f", .command) { $0.argv = ["/bin/cat"] }
+                #expect(try client.invoke("f", "x").text == "x")
+                #expect(try client.gauge("prediction.observed") >= 0)
+                #expect(agent.log.contains("the prior is not used") == !isGood, "\(path): \(agent.log)")
+                let problems = agent.stop()
+                #expect(problems.isEmpty, "\(problems)")
+            }
+        }
     }
 }

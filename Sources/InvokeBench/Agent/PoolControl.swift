@@ -39,7 +39,11 @@ package enum PoolControl {
                 let idle = try client.listSandboxes().filter {
                     $0.tier == tier && ["idle", "frozen"].contains($0.state)
                 }
-                if idle.count >= count { return }
+                if idle.count >= count {
+                    // What was put off for it (the nursery's next network namespace) is done by then, as it is for one that waits on a shelf.
+                    if tier != .ready { usleep(20_000) }
+                    return
+                }
                 usleep(count > 1 ? 50_000 : 2_000)
             }
         } catch {

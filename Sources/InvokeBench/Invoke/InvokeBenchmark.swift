@@ -52,8 +52,8 @@ package struct InvokeBenchmark {
     }
 
     private func startKinds() throws(BenchError) -> [BenchReport.Row] {
-        // An agent for each pool: one that keeps bare sandboxes would never start a function cold.
-        let settings: [[String]] = [[], ["bare_pool: 1"], ["runtime_pool: 1"]]
+        // An agent for each pool: one that keeps bare sandboxes would never start a function cold. None foresees the rounds.
+        let settings: [[String]] = [[], ["bare_pool: 1"], ["runtime_pool: 1"]].map { $0 + ["prediction: off"] }
         var agents: [BenchAgent] = []
         defer { for agent in agents { agent.stop() } }
         for setting in settings { agents.append(try BenchAgent(executables: executables, configuration: setting)) }
