@@ -8,7 +8,7 @@ extension Agent {
     /// Registers the functions and takes their sandboxes over. Before the first connection.
     func resume(_ records: [FunctionRecord], _ kept: [KeptSandbox]) {
         // Without its floor, and with the shelves left alone: else sandboxes would be begun that are there already.
-        pool.holdShelves(!kept.isEmpty)
+        if !kept.isEmpty { pool.holdShelves(true) }
         for record in records {
             functions[record.name] = record
             var resting = record

@@ -84,24 +84,15 @@ extension Agent {
         return digest.value
     }
 
-    /// Nil, with a line in the log, where the disk has no room for it: a restart then knows less, nothing else changes.
-    nonisolated static func restartFile(_ state: String, _ logger: Logger) -> MappedFile? {
+    /// A file of the state directory that a later start reads; `without`: what its lack costs, for the log. Nil where the disk has
+    /// no room for it: a restart then knows less, nothing else changes.
+    nonisolated static func mappedFile(
+        _ path: String, size: Int, without: String, _ logger: Logger
+    ) -> MappedFile? {
         do throws(Errno) {
-            return try MappedFile(path: state + "/restart", size: RestartFile.size)
+            return try MappedFile(path: path, size: size)
         } catch {
-            logger.warning(
-                "no restart file: after a kill no sandbox will be taken over", metadata: ["error": "\(error)"])
-            return nil
-        }
-    }
-
-    /// Nil, with a line in the log, where the disk has no room for it: a kill then loses the journal's last second.
-    nonisolated static func spoolFile(_ state: String, _ logger: Logger) -> MappedFile? {
-        do throws(Errno) {
-            return try MappedFile(path: state + "/journal.spool", size: JournalSpool.size)
-        } catch {
-            logger.warning(
-                "no spool for the journal: a kill loses its last second", metadata: ["error": "\(error)"])
+            logger.warning("\(without)", metadata: ["file": "\(path)", "error": "\(error)"])
             return nil
         }
     }

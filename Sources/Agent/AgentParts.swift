@@ -70,7 +70,10 @@ extension Agent {
         }
         let programs = try SeccompPrograms(share: configuration.share, profiles: configuration.seccompProfiles)
         let runtimes = try RuntimeCatalog(directory: configuration.share + "/runtimes")
-        let spool = spoolFile(state, logger)
+        let spool = mappedFile(
+            state + "/journal.spool", size: JournalSpool.size, without: "a kill will lose the journal's last second", logger)
+        let restart = mappedFile(
+            state + "/restart", size: RestartFile.size, without: "after a kill no sandbox will be taken over", logger)
         let stored = try registry.spoolPosition()
         let (left, end) = JournalSpool.read(spool, stored: stored)
         if end != stored { try registry.append(left, through: end) }
@@ -87,7 +90,7 @@ extension Agent {
                 configuration: configuration, logger: logger, registry: registry, code: code, images: images,
                 stored: prepared, programs: programs, runtimes: runtimes, cgroups: ground.cgroups, records: records,
                 listener: ground.listener, connection: ground.connection, nursery: ground.nursery,
-                firstInvocation: firstInvocation, firstSandbox: firstSandbox, restart: restartFile(state, logger),
+                firstInvocation: firstInvocation, firstSandbox: firstSandbox, restart: restart,
                 spool: spool, spoolEnd: end))
     }
 

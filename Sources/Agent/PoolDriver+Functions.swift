@@ -18,16 +18,9 @@ extension PoolDriver {
             id: id, generation: function.generation, image: image(environment.base(of: function)),
             runtime: runtime ?? RuntimeClass(0), hasRuntimeTier: runtime != nil,
             memoryLimit: Int(function.memoryBytes),
-            milliCPU: milliCPU(of: function), minReady: function.minReady,
+            milliCPU: function.cpus == 0 ? 1000 : Int(function.cpus * 1000), minReady: function.minReady,
             maxConcurrency: function.maxConcurrency)
         handle(known == nil ? .functionRegistered(spec) : .functionUpdated(spec))
-    }
-
-    /// What a running invocation counts as. One that wants more than the whole budget has all of it, or it would never run.
-    private func milliCPU(of function: FunctionRecord) -> Int {
-        let wanted = function.cpus == 0 ? 1000 : Int(function.cpus * 1000)
-        let budget = policy.configuration.cpuBudget
-        return budget > 0 ? min(wanted, budget) : wanted
     }
 
     func unregister(_ name: String) {

@@ -15,8 +15,8 @@ package enum ProcessMemory {
             // 7f8d6c882000-7f8d6c886000 r-xp 00001000 fe:00 5310720   /usr/lib/...
             let fields = line.split(separator: " ", omittingEmptySubsequences: true)
             guard fields.count >= 6, fields[1] == "r-xp", fields[5].hasPrefix("/") else { continue }
-            let range = fields[0].split(separator: "-").compactMap { UInt(bitPattern: Int($0, radix: 16) ?? 0) }
-            guard range.count == 2, range[0] > 0, range[1] > range[0] else { continue }
+            let range = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+            guard range.count == 2, range[1] > range[0] else { continue }
             let length = Int(range[1] - range[0])
             // The kernel itself said that the range is a mapping of this process.
             if madvise(UnsafeMutableRawPointer(bitPattern: range[0]), length, MADV_DONTNEED) == 0 { released += length }

@@ -73,14 +73,19 @@ struct SandboxTable: ~Copyable {
         giveBack(around: index)
     }
 
-    /// Lets the memory around a slot go once nothing in it is used: it comes back as zeroes, which are free slots.
+    /// Lets the pages that a slot lies in go where nothing in them is used any more: they come back as zeroes, which are free slots.
     private func giveBack(around index: Int) {
         let size = MemoryLayout<Slot>.stride
-        let first = index * size / Self.page
-        let last = (index * size + size - 1) / Self.page
-        for slot in (first * Self.page / size)...min(((last + 1) * Self.page - 1) / size, Self.capacity - 1)
-        where slots[slot].isUsed { return }
-        _ = cn_discard(UnsafeMutableRawPointer(slots) + first * Self.page, (last - first + 1) * Self.page)
+        for page in index * size / Self.page...(index * size + size - 1) / Self.page where !isInUse(page) {
+            _ = cn_discard(UnsafeMutableRawPointer(slots) + page * Self.page, Self.page)
+        }
+    }
+
+    private func isInUse(_ page: Int) -> Bool {
+        let size = MemoryLayout<Slot>.stride
+        let last = min(((page + 1) * Self.page - 1) / size, Self.capacity - 1)
+        for slot in page * Self.page / size...last where slots[slot].isUsed { return true }
+        return false
     }
 
     private static var page: Int { 4096 }

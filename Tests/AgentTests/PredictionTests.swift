@@ -170,21 +170,24 @@ extension AgentTests {
             #expect(problems.isEmpty, "\(problems)")
         }
 
-        /// A node that has learned nothing yet begins with the prior that ships; with a file that is none it begins from nothing, and says so.
-        @Test func aNodeBeginsWithAPrior() throws {
-            let scratch = try ScratchDirectory()
-            try Files.write([UInt8](repeating: 7, count: 1000), to: scratch.path + "/none.prior")
-            let shipped = try BuildProducts.repository("rootfs-tools/priors/azure2019.prior")
-            for (path, isGood) in [(shipped, true), (scratch.path + "/none.prior", false), ("/no/such", false)] {
-                let agent = try TestAgent(configuration: "prediction: on\nprediction_prior: \(path)")
-                let client = try agent.client()
-                try client.put("f", .command) { $0.argv = ["/bin/cat"] }
-                #expect(try client.invoke("f", "x").text == "x")
-                #expect(try client.gauge("prediction.observed") >= 0)
-                #expect(agent.log.contains("the prior is not used") == !isGood, "\(path): \(agent.log)")
-                let problems = agent.stop()
-                #expect(problems.isEmpty, "\(problems)")
+        /// A function that is called faster than it is learned is learned from some of its calls, and each is accounted for.
+        @Test func aBusyFunctionIsLearnedFromSomeOfItsCalls() throws {
+            let agent = try TestAgent(configuration: "prediction: on\n")
+            let client = try agent.client()
+            try client.put("busy", .command) { $0.argv = ["/bin/cat"] }
+            let pending = try (0..<64).map { _ in
+                var request = HearthInvokeRequest()
+                request.function = "busy"
+                return try client.begin(request, options: .patient)
             }
+            for call in pending { #expect(try client.finish(call, options: .patient).outcome == .ok) }
+            try eventually("all are learned or counted") {
+                try client.gauge("prediction.observed") + client.gauge("prediction.thinned") == 64
+            }
+            #expect(try client.gauge("prediction.thinned") > 0)
+            #expect(try client.gauge("prediction.observed") >= 4)
+            let problems = agent.stop()
+            #expect(problems.isEmpty, "\(problems)")
         }
     }
 }

@@ -26,8 +26,6 @@ enum PythonKit {
             if os.fork() == 0:
                 os.setsid()
                 if os.fork() == 0:
-                    held = channel()
-                    if held is not None: os.close(held)
                     while True: time.sleep(60)
                 os._exit(0)
             os.wait()

@@ -78,7 +78,8 @@ package struct NodeCount: Equatable, CustomStringConvertible, Sendable {
         sandboxes = try agent.populatedGroups().count
         groups = try agent.groups().count
         mounts = try Self.mounts(agent.nursery)
-        agentMounts = try Self.mounts(agent.pid)
+        // hearthd sees the node's mounts, those of other suites too: its own would lie in its state.
+        agentMounts = try Self.mounts(agent.pid, holding: agent.state)
         codeTrees = try Files.list(agent.state + "/code").count
         images = try Files.list(agent.state + "/images").count
         temporaryFiles = try TestAgent.temporaryFiles(agent.state).count
@@ -96,8 +97,9 @@ package struct NodeCount: Equatable, CustomStringConvertible, Sendable {
         return last
     }
 
-    private static func mounts(_ pid: Int32) throws -> Int {
-        try Files.readText("/proc/\(pid)/mountinfo", limit: 64 << 20).split(separator: "\n").count
+    private static func mounts(_ pid: Int32, holding path: String? = nil) throws -> Int {
+        try Files.readText("/proc/\(pid)/mountinfo", limit: 64 << 20).split(separator: "\n")
+            .count { line in path.map { line.contains($0) } ?? true }
     }
 
     package var description: String {
