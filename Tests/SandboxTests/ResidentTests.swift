@@ -8,7 +8,8 @@ extension SandboxTests {
     /// What the processes that every sandbox pays for hold in memory; the budgets are DESIGN's.
     @Suite(.serialized, .timeLimit(.minutes(2))) struct Resident {
         private func resident(_ pid: Int32) throws -> Int {
-            let line = try Files.readText("/proc/\(pid)/smaps_rollup").split(separator: "\n").first { $0.hasPrefix("Rss:") }
+            let lines = try Files.readText("/proc/\(pid)/smaps_rollup").split(separator: "\n")
+            let line = lines.first { $0.hasPrefix("Rss:") }
             return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? -1
         }
 

@@ -132,7 +132,7 @@ import WarmPool
 
     /// A start whose memory is still to be measured counts as its limit, and teaches nothing about what the function needs.
     @Test func whatIsNotMeasuredTeachesNothing() throws {
-        var node = try Harness(megabytes: 1000)
+        var node = try Harness(megabytes: 1000) { $0.price = 0.05 }
         node.register(1, megabytes: 400)
         node.request(1, at: 0)
         node.ready(1, megabytes: 0, at: 100)
