@@ -71,7 +71,8 @@ extension Agent {
         let programs = try SeccompPrograms(share: configuration.share, profiles: configuration.seccompProfiles)
         let runtimes = try RuntimeCatalog(directory: configuration.share + "/runtimes")
         let spool = mappedFile(
-            state + "/journal.spool", size: JournalSpool.size, without: "a kill will lose the journal's last second", logger)
+            state + "/journal.spool", size: JournalSpool.size, without: "a kill will lose the journal's last second",
+            logger)
         let restart = mappedFile(
             state + "/restart", size: RestartFile.size, without: "after a kill no sandbox will be taken over", logger)
         let stored = try registry.spoolPosition()

@@ -123,9 +123,9 @@ extension Pool {
 
     /// Lets a request that took a sandbox off a shelf get through its start before the next one is made. A birth is work of the
     /// nursery and the kernel that no weight holds back: with it beside, a start from the bare tier took longer than a cold one.
-    /// A wait is never prolonged, so shelves fill however many requests come.
+    /// Only the request that leaves the first gap puts the filling off, so shelves fill however many requests come.
     mutating func holdRefill(_ slot: Int, from tier: Tier) {
-        guard now >= refillAfter else { return }
+        guard hungryShelves.first == nil, now >= refillAfter else { return }
         let start = Nanoseconds(rounding: 2 * startEstimate(slot, from: tier))
         refillAfter = now + min(max(start, .milliseconds(5)), .milliseconds(100))
     }

@@ -43,6 +43,7 @@ import WarmPool
         var node = try Harness(megabytes: 8192) {
             $0.barePool = 20
             $0.maxBackgroundStarts = 20
+            $0.maxLiveStarts = 32
         }
         for function in 1...20 as ClosedRange<UInt32> { node.register(function) }
         for id in node.pool.sandboxSnapshots().map(\.id.rawValue) { node.ready(id, .bare, megabytes: 2, at: 10) }
