@@ -64,7 +64,7 @@ extension AgentTests {
                 let first = try client.invoke("slow", "0.001")
                 #expect(first.startKind == .cold, "\(first.summary)")
                 let busy = Background { try agent.client().invoke("slow", "0.5") }
-                try eventually("it runs", within: 30) {
+                try eventually("it runs") {
                     try client.listSandboxes(function: "slow").first?.state == "running"
                 }
                 let (waited, second) = try milliseconds { try client.invoke("slow", "0.001") }

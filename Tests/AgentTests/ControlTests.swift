@@ -63,7 +63,7 @@ extension AgentTests {
             try PythonKit.with(in: agent) { client in
                 _ = try prefetch(client) { $0.ttlNs = 1_500_000_000 }
                 #expect(try client.listSandboxes(function: "kit").count == 1)
-                try eventually("it is let go", within: 20) { try client.listSandboxes(function: "kit").isEmpty }
+                try eventually("it is let go") { try client.listSandboxes(function: "kit").isEmpty }
             }
         }
 
@@ -71,7 +71,7 @@ extension AgentTests {
             try PythonKit.with(in: agent) { client in
                 let answer = try prefetch(client) { $0.wait = false }
                 #expect(answer.started == 1)
-                try eventually("it comes", within: 20) {
+                try eventually("it comes") {
                     try client.listSandboxes(function: "kit").contains { $0.state == "idle" }
                 }
                 #expect(try client.invoke("kit", "{}").startKind == .prefetched)
@@ -150,13 +150,13 @@ extension AgentTests {
                 try client.listSandboxes().count { $0.tier == .runtime && $0.state == "idle" }
             }
             #expect(try client.invoke("kit", "{}").outcome == .ok)
-            try eventually("the pool has its one", within: 30) { try runtimes() == 1 }
+            try eventually("the pool has its one") { try runtimes() == 1 }
             // In place of what is evicted one of the lower tier comes, above what the pool keeps by itself.
             var evict = HearthEvictRequest()
             evict.function = "kit"
             evict.toTier = .runtime
             #expect(try client.evict(evict).evicted == 1)
-            try eventually("one more is there", within: 30) { try runtimes() == 2 }
+            try eventually("one more is there") { try runtimes() == 2 }
             var request = HearthPrefetchRequest()
             request.function = "kit"
             request.tier = .runtime

@@ -106,7 +106,7 @@ extension AgentTests {
                 let (time, silent) = try milliseconds { try client.invoke("never-ready") }
                 #expect(silent.outcome == .initFailed, "\(silent.summary)")
                 #expect(silent.error.type == "InitTimeout")
-                #expect(time > 4900 && time < 8000, "the configured init_timeout is 5 s, this took \(time) ms")
+                #expect(time > 4900 && time < 20_000, "the configured init_timeout is 5 s, this took \(time) ms")
             }
         }
 
@@ -135,22 +135,29 @@ extension AgentTests {
             try PythonKit.with(in: agent) {
                 $0.timeoutNs = 300_000_000
             } _: { client in
-                let warm = try client.invoke("kit", "{\"do\":\"count\"}")
-                let group = try agent.group(of: warm.sandboxID)
-                #expect(TestAgent.processes(below: group).count == 2, "PID 1 and the interpreter")
-                let (time, answer) = try milliseconds { try client.invoke("kit", "{\"do\":\"spin\"}") }
-                #expect(answer.outcome == .timeout, "\(answer.summary)")
-                #expect(time >= 300 && time < 600, "300 ms were allowed, it took \(time) ms")
-                #expect(answer.error.message.contains("kit"))
-                #expect(answer.timing.runNs >= 300_000_000)
-                try eventually("the sandbox is gone", within: 0.1) { TestAgent.processes(below: group).isEmpty }
-                // A request's own limit, below the function's.
-                _ = try client.invoke("kit", "{\"do\":\"count\"}")
-                let (short, second) = try milliseconds {
-                    try client.invoke("kit", "{\"do\":\"spin\"}") { $0.timeoutNs = 50_000_000 }
+                try inTime("300 ms are allowed", below: 600) {
+                    let warm = try client.invoke("kit", "{\"do\":\"count\"}")
+                    let group = try agent.group(of: warm.sandboxID)
+                    #expect(TestAgent.processes(below: group).count == 2, "PID 1 and the interpreter")
+                    let (time, answer) = try milliseconds { try client.invoke("kit", "{\"do\":\"spin\"}") }
+                    #expect(answer.outcome == .timeout, "\(answer.summary)")
+                    #expect(time >= 300)
+                    #expect(answer.error.message.contains("kit"))
+                    #expect(answer.timing.runNs >= 300_000_000)
+                    let (late, _) = try milliseconds {
+                        try eventually("the sandbox is gone") { TestAgent.processes(below: group).isEmpty }
+                    }
+                    return late < 100 ? time : .infinity
                 }
-                #expect(second.outcome == .timeout)
-                #expect(short < 300, "50 ms were allowed, it took \(short) ms")
+                // A request's own limit, below the function's.
+                try inTime("50 ms are allowed", below: 250) {
+                    _ = try client.invoke("kit", "{\"do\":\"count\"}")
+                    let (short, second) = try milliseconds {
+                        try client.invoke("kit", "{\"do\":\"spin\"}") { $0.timeoutNs = 50_000_000 }
+                    }
+                    #expect(second.outcome == .timeout)
+                    return short
+                }
             }
         }
 
@@ -159,24 +166,25 @@ extension AgentTests {
             try PythonKit.with(in: agent) {
                 $0.timeoutNs = 1_500_000_000
             } _: { client in
-                let warm = try client.invoke("kit", "{\"do\":\"count\"}")
-                let group = try agent.group(of: warm.sandboxID)
-                let before = Set(TestAgent.processes(below: group))
                 let agent = agent
-                let invocation = Background {
-                    let answer = try agent.client().invoke("kit", "{\"do\":\"descend\"}")
-                    return (answer, now())
+                try inTime("all are gone", below: 100) {
+                    let warm = try client.invoke("kit", "{\"do\":\"count\"}")
+                    let group = try agent.group(of: warm.sandboxID)
+                    let before = Set(TestAgent.processes(below: group))
+                    let invocation = Background {
+                        let answer = try agent.client().invoke("kit", "{\"do\":\"descend\"}")
+                        return (answer, now())
+                    }
+                    var seen: Set<Int32> = []
+                    try eventually("the grandchild is there") {
+                        seen = Set(TestAgent.processes(below: group))
+                        return seen.subtracting(before).count == 1
+                    }
+                    let (answer, answered) = try invocation.join()
+                    #expect(answer.outcome == .timeout, "\(answer.summary)")
+                    try eventually("all are gone") { seen.allSatisfy { !TestAgent.isAlive($0) } }
+                    return Double(now() - answered) / 1e6
                 }
-                var seen: Set<Int32> = []
-                try eventually("the grandchild is there") {
-                    seen = Set(TestAgent.processes(below: group))
-                    return seen.subtracting(before).count == 1
-                }
-                let (answer, answered) = try invocation.join()
-                #expect(answer.outcome == .timeout, "\(answer.summary)")
-                try eventually("all are gone", within: 0.1) { seen.allSatisfy { !TestAgent.isAlive($0) } }
-                let late = Double(now() - answered) / 1e6
-                #expect(late < 100, "they lived on for \(late) ms")
             }
         }
 

@@ -40,7 +40,7 @@ extension AgentTests {
                         try client.gauge("pool.background_starts") >= 1, "the fifty were ready too early to disturb")
                     begun += try client.gauge("pool.created") - before
                     _ = try client.deleteFunction("warming", options: .patient)
-                    try eventually("they are gone", within: 30) {
+                    try eventually("they are gone") {
                         try client.listSandboxes(function: "warming").isEmpty
                             && client.gauge("pool.background_starts") == 0
                     }
@@ -83,7 +83,7 @@ extension AgentTests {
                     guard hasController else { return try Scheduling.isIdle(thread: program) }
                     return try Files.readText(group + "/cpu.idle") == "1\n"
                 }
-                try eventually("the runtime runs at idle weight", within: 30) {
+                try eventually("the runtime runs at idle weight") {
                     guard let pid = TestAgent.processes(below: agent.cgroup).first(where: { isPython($0) }),
                         let sandbox = try client.listSandboxes(function: "kit").first
                     else { return false }

@@ -57,7 +57,7 @@ extension AgentTests {
             }
             agent = try TestAgent(configuration: "prediction: on\n", scratch: scratch)
             let client = try agent.client()
-            try eventually("the plan speaks again", within: 20) { try share("other", client) != nil }
+            try eventually("the plan speaks again") { try share("other", client) != nil }
             let early = try #require(try share("other", client)).probability
             Thread.sleep(forTimeInterval: 5)
             let late = try #require(try share("other", client)).probability
@@ -80,7 +80,7 @@ extension AgentTests {
             }.joined()
             #expect(try client.observe(HearthObserveRequest(), log: .bytes(Array(log.utf8))).accepted == 5)
             _ = try client.pushPlan(plan(1, seconds: 60, [("weak", 0.45), ("sure", 0.9)]))
-            try eventually("what is sure is ready", within: 20) {
+            try eventually("what is sure is ready") {
                 try client.listSandboxes(function: "sure").contains { $0.state == "idle" }
             }
             let weak = try #require(try prediction("weak", client))

@@ -44,7 +44,7 @@ extension AgentTests {
                 #expect(answer.accepted == 1)
                 #expect(answer.refused.map(\.function) == ["stranger"])
                 #expect(answer.refused.first?.reason.contains("no function") == true)
-                try eventually("both are ready", within: 30) { try readyCount(client, "kit") == 2 }
+                try eventually("both are ready") { try readyCount(client, "kit") == 2 }
                 let first = try client.invoke("kit", "{}")
                 #expect(first.startKind == .prefetched, "\(first.summary)")
                 for generation in [7, 3] as [UInt64] {
@@ -63,7 +63,7 @@ extension AgentTests {
             }
             agent = try TestAgent(scratch: scratch)
             let client = try agent.client()
-            try eventually("the plan is followed without its coordinator", within: 30) {
+            try eventually("the plan is followed without its coordinator") {
                 try readyCount(client, "kit") == 2
             }
             let shown = try client.getPlan()
@@ -111,7 +111,7 @@ extension AgentTests {
             try client.put("kit", .python, files: PythonKit.files)
             _ = try client.pushPlan(plan(1, ttl: 6_000_000_000, "kit"))
             try eventually("it is ready", within: 5.5) { try readyCount(client, "kit") == 1 }
-            try eventually("its sandbox goes with it", within: 30) {
+            try eventually("its sandbox goes with it") {
                 try client.listSandboxes(function: "kit").isEmpty
             }
             let shown = try client.getPlan()

@@ -101,11 +101,11 @@ extension AgentTests {
             try withAgent(Self.dear) { _, client in
                 try put(["first", "second"], client)
                 try sequence(client, user: "ada", rounds: 7)
-                try eventually("nothing of it is left", within: 20) {
+                try eventually("nothing of it is left") {
                     try client.listSandboxes(function: "second").isEmpty
                 }
                 _ = try client.invoke("first") { $0.user = "ada" }
-                try eventually("the second is ready after the first", within: 20) { try isReady("second", client) }
+                try eventually("the second is ready after the first") { try isReady("second", client) }
                 let why = try sources("second", client)
                 #expect(
                     why.contains { ["sequence", "dependency"].contains($0.source) && $0.probability > 0.3 }, "\(why)")
@@ -129,7 +129,7 @@ extension AgentTests {
                 let observed = try client.observe(HearthObserveRequest(), log: .bytes(Array(log.utf8)))
                 #expect(observed.accepted == 120 && observed.refused == 0, "\(observed)")
                 _ = try client.invoke("first") { $0.user = "newcomer" }
-                try eventually("the second is ready for the new user", within: 20) { try isReady("second", client) }
+                try eventually("the second is ready for the new user") { try isReady("second", client) }
                 var request = HearthPredictRequest()
                 request.user = "newcomer"
                 let next = try client.predict(request).predictions
@@ -148,7 +148,7 @@ extension AgentTests {
                 try put(["free"], client)
                 #expect(try client.emitEvent(topic: "orders", key: "7").functions == ["bound"])
                 #expect(try client.emitEvent(topic: "nobody").functions.isEmpty)
-                try eventually("the bound function is ready", within: 20) { try isReady("bound", client) }
+                try eventually("the bound function is ready") { try isReady("bound", client) }
                 let unbound = try client.listSandboxes(function: "free")
                 #expect(unbound.isEmpty)
                 let why = try sources("bound", client)
@@ -174,7 +174,7 @@ extension AgentTests {
                 }
                 #expect(try client.getFunction("caller").analysis.calls.map(\.target) == ["callee"])
                 #expect(try client.invoke("caller", "0").outcome == .ok)
-                try eventually("the callee is ready after the caller's first call", within: 20) {
+                try eventually("the callee is ready after the caller's first call") {
                     try isReady("callee", client)
                 }
             }

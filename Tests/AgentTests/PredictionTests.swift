@@ -86,7 +86,7 @@ extension AgentTests {
             #expect(try observe(client, .json, log).accepted == 906)
             func bytes() throws -> Double { try client.gauge("prediction.memory_bytes") }
             let bound = Double(10 << 20)
-            try eventually("it is within its bound: \((try? bytes()) ?? 0)", within: 30) { try bytes() <= bound }
+            try eventually("it is within its bound: \((try? bytes()) ?? 0)") { try bytes() <= bound }
             func known(_ name: String) throws -> Bool {
                 var request = HearthPredictRequest()
                 request.function = name
@@ -97,7 +97,7 @@ extension AgentTests {
             #expect(try client.gauge("prediction.observed") == 906)
             // It goes on learning.
             _ = try client.invoke("first")
-            try eventually("what is new is learned", within: 20) { try known("first") }
+            try eventually("what is new is learned") { try known("first") }
             #expect(!agent.log.contains("nothing left to forget"), "\(agent.log)")
             let problems = agent.stop()
             #expect(problems.isEmpty, "\(problems)")

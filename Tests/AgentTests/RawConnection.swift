@@ -51,7 +51,7 @@ final class RawConnection {
         var body: [UInt8]
     }
 
-    func receiveFrame(within seconds: Double = 10) throws -> Received {
+    func receiveFrame(within seconds: Double = 60) throws -> Received {
         let header = try read(16, seconds)
         func number(_ range: Range<Int>) -> UInt32 { header[range].reduce(0) { $0 << 8 | UInt32($1) } }
         let body = try read(Int(number(0..<4)), seconds)
@@ -82,7 +82,7 @@ final class RawConnection {
     }
 
     /// Whether the agent closes the connection now.
-    func isClosed(within seconds: Double = 2) -> Bool {
+    func isClosed(within seconds: Double = 30) -> Bool {
         var entry = pollfd(fd: socket.rawValue, events: Int16(POLLIN), revents: 0)
         var byte: UInt8 = 0
         while poll(&entry, 1, Int32(seconds * 1000)) > 0 {

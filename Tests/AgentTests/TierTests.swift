@@ -193,15 +193,15 @@ extension AgentTests {
                     """
                 try client.put("ticker", .python, files: ["app.py": source])
                 #expect(try client.invoke("ticker").outcome == .ok)
-                try eventually("it is frozen", within: 30) {
+                try eventually("it is frozen") {
                     try client.listSandboxes(function: "ticker").first?.state == "frozen"
                 }
                 let group = try #require(try agent.populatedGroups().first)
-                try eventually("the kernel says so too", within: 30) {
+                try eventually("the kernel says so too") {
                     try Files.readText(group + "/cgroup.events").contains("frozen 1")
                 }
                 let before = try #require(Int(try client.invoke("ticker").text))
-                try eventually("it is frozen again", within: 30) {
+                try eventually("it is frozen again") {
                     try client.listSandboxes(function: "ticker").first?.state == "frozen"
                 }
                 usleep(600_000)
@@ -226,7 +226,7 @@ extension AgentTests {
                         _ = try? command.wait()
                     }
                 }
-                try eventually("the pool knows of it", within: 30) { try client.gauge("pool.memory_pressure") >= 1 }
+                try eventually("the pool knows of it") { try client.gauge("pool.memory_pressure") >= 1 }
                 #expect(try client.gauge("threshold.confidence") > 0.5)
             }
         }

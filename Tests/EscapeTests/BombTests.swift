@@ -62,7 +62,7 @@ extension EscapeTests {
                 }
                 let background = try Background.begin("bombs", [bomb.what, "2"], in: sandbox)
                 let last = try #require(bomb.limits.last)
-                try await eventually("the \(bomb.what) bomb has gone off", within: 30) {
+                try await eventually("the \(bomb.what) bomb has gone off", within: 90) {
                     if sandbox.ended != nil { return true }
                     return try background.text().contains(last.name + ".end ")
                 }

@@ -122,7 +122,7 @@ extension HearthTests {
             let follower = try hearth.start(
                 "journal", "--follow", "--json", "--kind", "invocation", "--after", "\(before)")
             try hearth.must("invoke", "followed", "--data", "1")
-            try eventually("it is told", within: 20) { try follower.written().contains("followed") }
+            try eventually("it is told") { try follower.written().contains("followed") }
             try follower.signal(SIGTERM)
             _ = try follower.wait()
         }

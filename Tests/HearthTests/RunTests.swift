@@ -68,8 +68,9 @@ extension HearthTests {
 
         /// Output comes while the program runs, not when it ends.
         @Test func outputStreams() throws {
-            let command = try hearth.start("run", "--", "/bin/sh", "-c", "echo first; sleep 3; echo second")
-            try eventually("the first line", within: 2) { try command.written() == "first\n" }
+            let command = try hearth.start("run", "--", "/bin/sh", "-c", "echo first; sleep 5; echo second")
+            try eventually("the first line") { try !command.written().isEmpty }
+            #expect(try command.written() == "first\n")
             let output = try command.wait()
             #expect(output.text == "first\nsecond\n")
         }
@@ -86,12 +87,12 @@ extension HearthTests {
 
         /// A client that is killed takes its sandbox along.
         @Test func killedClients() throws {
-            let command = try hearth.start("run", "--", "/bin/sh", "-c", "echo up; sleep 60")
+            let command = try hearth.start("run", "--", "/bin/sh", "-c", "echo up; sleep 100")
             try eventually("it runs") { try command.written() == "up\n" }
             #expect(try !hearth.agent.populatedGroups().isEmpty)
             try command.signal(SIGKILL)
             _ = try command.wait()
-            try eventually("its sandbox is gone", within: 2) { try hearth.agent.populatedGroups().isEmpty }
+            try eventually("its sandbox is gone") { try hearth.agent.populatedGroups().isEmpty }
         }
 
         @Test func manyAtOnce() throws {

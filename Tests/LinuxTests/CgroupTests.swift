@@ -45,8 +45,8 @@ struct CgroupTests {
             #expect(try group.isPopulated())
             #expect(throws: Errno.busy) { try Cgroup.removeTree(group.path) }
             try group.kill()
-            #expect(try process.wait(timeout: 5_000_000_000) == .signal(SIGKILL))
-            for _ in 0..<500 where try group.isPopulated() { usleep(2000) }
+            #expect(try process.wait(timeout: 30_000_000_000) == .signal(SIGKILL))
+            for _ in 0..<5000 where try group.isPopulated() { usleep(2000) }
             #expect(try !group.isPopulated())
         }
     }
@@ -64,16 +64,16 @@ struct CgroupTests {
             var byte: UInt8 = 0
             #expect(read(ready.first.rawValue, &byte, 1) == 1)
             try group.setFrozen(true)
-            for _ in 0..<500 where try group.keyedValues("cgroup.events")["frozen"] != 1 { usleep(2000) }
+            for _ in 0..<5000 where try group.keyedValues("cgroup.events")["frozen"] != 1 { usleep(2000) }
             #expect(try group.keyedValues("cgroup.events")["frozen"] == 1)
             try process.signal(SIGTERM)
             #expect(try process.wait(timeout: 50_000_000) == nil)
             try group.setFrozen(false)
-            #expect(try process.wait(timeout: 5_000_000_000) == .status(3))
+            #expect(try process.wait(timeout: 30_000_000_000) == .status(3))
             let second = try sleeper(in: group)
             try group.setFrozen(true)
             try group.kill()
-            #expect(try second.wait(timeout: 5_000_000_000) == .signal(SIGKILL))
+            #expect(try second.wait(timeout: 30_000_000_000) == .signal(SIGKILL))
         }
     }
 

@@ -31,12 +31,12 @@ extension SandboxTests {
             try nursery.send(request, [inside.rawValue, control.rawValue, group.directory.rawValue])
             _ = consume inside
             if step <= HN_FAULT_LAST_INIT.rawValue {
-                let told = try RawNursery.receive(control.rawValue, as: hp_message(), within: 10_000)?.0
+                let told = try RawNursery.receive(control.rawValue, as: hp_message(), within: 60_000)?.0
                 guard told?.op == UInt16(HP_FAILED.rawValue), told?.stage == HN_STAGE_FAULT.rawValue else {
                     throw TestFailure("PID 1 did not stop at step \(step): \(String(describing: told))")
                 }
             } else {
-                let told = try RawNursery.receive(nursery.connection.rawValue, as: hn_reply(), within: 10_000)?.0
+                let told = try RawNursery.receive(nursery.connection.rawValue, as: hn_reply(), within: 60_000)?.0
                 guard told?.cookie == 0, told?.stage == HN_STAGE_FAULT.rawValue else {
                     throw TestFailure("the nursery did not stop at step \(step): \(String(describing: told))")
                 }
@@ -91,12 +91,12 @@ extension SandboxTests {
                     // Until PID 1 has its own descriptors the nursery waits for it: that is a refused birth. Later it is a death.
                     let isBorn = step > HN_FAULT_DESCRIPTORS.rawValue
                     if isBorn {
-                        let born = try RawNursery.receive(nursery.connection.rawValue, as: hn_reply(), within: 10_000)?
+                        let born = try RawNursery.receive(nursery.connection.rawValue, as: hn_reply(), within: 60_000)?
                             .0
                         #expect(born?.op == UInt16(HN_CREATE.rawValue) && born?.error == 0, "step \(step)")
                     }
                     #expect(kill(pid, SIGKILL) == 0)
-                    let end = try RawNursery.receive(nursery.connection.rawValue, as: hn_reply(), within: 10_000)?.0
+                    let end = try RawNursery.receive(nursery.connection.rawValue, as: hn_reply(), within: 60_000)?.0
                     let expected = isBorn ? HN_EXITED : HN_CREATE
                     #expect(end?.op == UInt16(expected.rawValue), "step \(step)")
                     #expect(end?.error == (expected == HN_CREATE ? ESRCH : 0), "step \(step)")

@@ -151,7 +151,7 @@ extension SandboxTests {
                     let sandbox = try node.create()
                     try await sandbox.end()
                 }
-                #expect(monotonicNow() - start < 5_000_000_000)
+                #expect(monotonicNow() - start < 20_000_000_000)
                 #expect(try await node.run(["/bin/true"]).exit == .status(0))
             }
         }

@@ -24,7 +24,7 @@ package final class Background<Result: Sendable>: Sendable {
     }
 
     /// Waits for its end; once.
-    package func join(within seconds: Double = 60) throws -> Result {
+    package func join(within seconds: Double = 120) throws -> Result {
         guard done.wait(timeout: .now() + seconds) == .success else {
             throw TestFailure("a thread of the test had not ended after \(seconds) s")
         }

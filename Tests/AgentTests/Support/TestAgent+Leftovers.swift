@@ -8,7 +8,7 @@ extension TestAgent {
     package func leftovers() throws -> [String] {
         var found: [String] = []
         // The nursery's own end and that of the last sandbox follow hearthd's by a moment when that was killed.
-        try? eventually("the nursery ends", within: 5) { !Self.isAlive(nursery) }
+        try? eventually("the nursery ends", within: 30) { !Self.isAlive(nursery) }
         if Self.isAlive(nursery) { found.append("the nursery \(nursery) lives") }
         if Files.exists(cgroup) {
             found.append("the group \(cgroup) is there, with the processes \(Self.processes(below: cgroup))")
@@ -134,7 +134,7 @@ extension TestAgent {
     }
 
     /// Waits until the node is as it was counted before; the last count if it does not get so.
-    package func settled(_ before: NodeCount, within seconds: Double = 10) throws -> NodeCount {
+    package func settled(_ before: NodeCount, within seconds: Double = 60) throws -> NodeCount {
         try? eventually("the node is as before", within: seconds) { try NodeCount(self) == before }
         return try NodeCount(self)
     }

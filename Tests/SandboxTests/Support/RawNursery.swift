@@ -72,7 +72,7 @@ package final class RawNursery {
         var copy = request
         copy.cookie = lastCookie
         try send(copy, descriptors)
-        while let (reply, fds) = try Self.receive(connection.rawValue, as: hn_reply(), within: 5000) {
+        while let (reply, fds) = try Self.receive(connection.rawValue, as: hn_reply(), within: 30_000) {
             if reply.cookie == lastCookie { return (reply, fds) }
         }
         throw TestFailure("the nursery does not answer request \(request.op)")
@@ -135,7 +135,7 @@ package final class RawNursery {
     package func stop() throws {
         try? process.signal(SIGKILL)
         // ECHILD: the test has seen it end already.
-        _ = try? process.wait(timeout: 5_000_000_000)
+        _ = try? process.wait(timeout: 30_000_000_000)
         for _ in 0..<400 where Files.exists(cgroups.path) {
             cgroups.remove()
             usleep(5000)
