@@ -58,9 +58,19 @@ package enum ReplayCommand {
         // Longer windows cost as much again as the replay: only where someone looks at them.
         let wantsLonger = (options.json || options.report != nil) && calibrations.contains { $0.model == "hearth" }
         let longer = wantsLonger ? HorizonCalibration.run(view, model: model) : []
+        let rows = outcomes.map { replay.row($0) }
+        var sources: [SourceRow] = []
+        let ratios = zip(options.policies, rows).filter { $0.0.kind.model == .hearth }.map(\.1.wasteRatio)
+        if !ratios.isEmpty, options.sources || options.report != nil {
+            sources = try SourceWorth.rows(
+                view, full: try replay.tape(.hearth), model: model, ratios: ratios, reference: replay.reference
+            ) {
+                progress?(ReplayProgress(activity: "forecasting without \($0.label)", fraction: $1))
+            }
+        }
         let report = MinuteReport(
             trace: trace.name, units: view.units.count, minutes: view.minutes, seed: options.seed,
-            rows: outcomes.map { replay.row($0) }, calibration: calibrations.map(\.row) + longer,
+            rows: rows, calibration: calibrations.map(\.row) + longer, sources: sources,
             seconds: seconds(since: start))
         if let path = options.report {
             progress?(ReplayProgress(activity: "drawing \(path)", fraction: 0.9))

@@ -15,6 +15,8 @@ package struct ReplayOptions: Sendable {
     package var json = false
     /// Where to write the HTML report.
     package var report: String?
+    /// Finds what each source of the agent's forecasts brought, at the cost of a forecast run a source. A report does anyway.
+    package var sources = false
     /// Replays this many units drawn from the trace.
     package var resample: Int?
     package var seed: UInt64 = 20240

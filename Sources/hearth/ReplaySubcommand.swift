@@ -32,6 +32,9 @@ struct ReplaySubcommand: ParsableCommand {
     @Option(name: .long, help: "Write a self-contained HTML report.")
     var report: String?
 
+    @Flag(name: .long, help: "What each source of the forecasts brought: a table more, and a forecast run for each.")
+    var sources = false
+
     @Option(name: .long, help: "Replay this many units drawn from the trace.")
     var resample: Int?
 
@@ -68,6 +71,7 @@ struct ReplaySubcommand: ParsableCommand {
                     traces: traces, mode: mode == .minute ? .minute : .event, policies: policies)
                 options.json = json
                 options.report = report
+                options.sources = sources
                 options.resample = resample
                 options.seed = seed
                 options.prior = prior

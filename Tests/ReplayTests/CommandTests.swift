@@ -50,6 +50,29 @@ import Testing
         #expect(rows[0]["first_cold"] as? Int == 4)
     }
 
+    @Test func sourcesAreJudgedAtTheWasteOfTheRows() throws {
+        let lines = try run(
+            {
+                $0.json = true
+                $0.sources = true
+            }, policies: "fixed:10,hearth@0.5,hearth@1,hearth-budget:1,hazard@2")
+        let object = try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: Any]
+        let sources = try #require(object?["sources"] as? [[String: Any]])
+        // Nobody's callers are known in this trace, and waste that differs by less than anyone sees is asked for once.
+        let labels = OccurrenceSource.allCases.filter { $0 != .users }.map(\.label)
+        #expect(Set(sources.compactMap { $0["source"] as? String }) == Set(labels))
+        let rows = try #require(object?["rows"] as? [[String: Any]])
+        let wastes = rows.filter { ($0["policy"] as? String ?? "").hasPrefix("hearth") }.compactMap {
+            $0["waste_ratio"] as? Double
+        }
+        #expect(Set(sources.compactMap { $0["waste_ratio"] as? Double }).isSubset(of: wastes))
+        let cold = rows.first { $0["policy"] as? String == "hearth@0.5" }?["cold"] as? Int
+        #expect(sources.first?["cold"] as? Int == cold)
+        #expect(try run({ _ in }, policies: "hearth@1").allSatisfy { !$0.contains("brought") })
+        let text = try run({ $0.sources = true }, policies: "hearth@1")
+        #expect(text.count { line in labels.contains { line.hasPrefix($0) } } == labels.count)
+    }
+
     @Test func theSameTwice() throws {
         // All but the time it took.
         func lines() throws -> [String] {
@@ -99,6 +122,7 @@ import Testing
         }
         #expect(html.components(separatedBy: "<svg").count == html.components(separatedBy: "</svg>").count)
         #expect(html.components(separatedBy: "<section").count > 4)
+        #expect(html.contains(mode == .minute ? "What each source of the forecasts brought" : "How requests started"))
         #expect(!html.contains("nan") && !html.contains("inf "))
     }
 

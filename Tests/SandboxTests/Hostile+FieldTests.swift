@@ -54,7 +54,7 @@ extension SandboxTests.Hostile {
             let cgroup = try nursery.group("fields")
             let pair = try DescriptorPair.socket(.sequencedPacket)
             let fds = [pair.first.rawValue, pair.second.rawValue, cgroup.directory.rawValue]
-            let before = try Census.descriptors(of: nursery.process.pid)
+            let before = try nursery.descriptorsAtRest()
             var asked = 0
             for op in [HN_HELLO, HN_IMAGE, HN_CREATE, HN_TREE, HN_KILL, HN_KEEP] {
                 for field in Self.fields {

@@ -170,7 +170,7 @@ extension SandboxTests {
                 let pair = try DescriptorPair.socket(.sequencedPacket)
                 let null = try Files.open("/dev/null", flags: O_RDWR)
                 let choice = [pair.first.rawValue, pair.second.rawValue, null.rawValue, cgroup.directory.rawValue]
-                let before = try Census.descriptors(of: nursery.process.pid)
+                let before = try nursery.descriptorsAtRest()
                 for _ in 0..<1500 {
                     var request = RawNursery.creation(slot: UInt32.random(in: 0..<8, using: &random), image: image)
                     // Everything but SHUTDOWN, which a good header entitles to.

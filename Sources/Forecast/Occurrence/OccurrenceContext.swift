@@ -33,7 +33,10 @@ struct OccurrenceContext {
     let vote: Int
     let gapPair: Int
 
-    init(_ unit: UnitState, _ history: UnitHistory, index: Int, minute: Int, match: GapMatch) {
+    init(
+        _ unit: UnitState, _ history: UnitHistory, index: Int, minute: Int, match: GapMatch,
+        without: OccurrenceSource.Set
+    ) {
         let k = minute - Int(unit.lastActive)
         self.k = k
         fine = IdleBins.fine(k)
@@ -41,7 +44,8 @@ struct OccurrenceContext {
         experience = IdleBins.experience(Int(unit.gapsSeen))
         rate = unit.gapsSeen == 0 ? 0 : min(IdleBins.rates - 1, Int((1.5 * log2f(max(1, unit.meanGap))).rounded()))
         let base = index * UnitHistory.gapsStored
-        let count = Int(unit.gapCount)
+        let count = without.has(.gaps) ? 0 : Int(unit.gapCount)
+        let hasPeriods = !without.has(.periods)
         counts = GapCounts(history.gaps, base: base, count: count, k: k)
         rank = (min(counts.equal, 4) * 4 + min(counts.near, 3)) * 9 + min(counts.close, 8)
         let share = counts.total == 0 ? 0 : Float(counts.longer) / Float(counts.total)
@@ -54,19 +58,20 @@ struct OccurrenceContext {
         relation = (pair * IdleBins.relations + IdleBins.relation(k, g3)) * 4 + equal
         gapPair = (IdleBins.fine(g1) &* 37 &+ fine &* 5 &+ IdleBins.fine(g1) / 3) & 127
         // Minutes after the last active one are known to be idle, and may lie in the future.
-        func active(_ back: Int) -> Int { back >= k && history.wasActive(index, minute - back) ? 1 : 0 }
+        func active(_ back: Int) -> Int { hasPeriods && back >= k && history.wasActive(index, minute - back) ? 1 : 0 }
         bits =
             active(5) | active(10) << 1 | active(15) << 2 | active(30) << 3
             | (active(59) | active(60) | active(61)) << 4 | (k > 5 ? 1 << 5 : 0)
         wideBits = bits | active(20) << 6 | active(120) << 7
-        minuteOfHour = minute % 60
-        hour = minute / 60 % 24
-        hourOfWeek = minute / 60 % 168
-        knowsWeek = minute - Int(unit.firstActive) >= 10_080
+        let hasClock = !without.has(.clock)
+        minuteOfHour = hasClock ? minute % 60 : 0
+        hour = hasClock ? minute / 60 % 24 : 0
+        hourOfWeek = hasClock ? minute / 60 % 168 : 0
+        knowsWeek = hasClock && minute - Int(unit.firstActive) >= 10_080
         matchLength = match.length
         matchGap = match.gap >= k ? match.gap : 0
         onsets = IdleBins.octave(Int(unit.onsets))
-        let period = Int(unit.period)
+        let period = hasPeriods ? Int(unit.period) : 0
         let scale = 1 / Float(max(1, unit.onsets))
         if period > 0 {
             periodStrength = Self.strength(Float(history.periodCount(index, period)) * scale)
@@ -76,8 +81,8 @@ struct OccurrenceContext {
             periodStrength = 0
             periodBits = 0
         }
-        let votes = history.periodVotes(index, minute, k: k)
-        vote = Self.vote(Float(votes.here) * scale) * Self.votes + Self.vote(Float(votes.beside) * scale)
+        let votes = hasPeriods ? history.periodVotes(index, minute, k: k) : (0, 0)
+        vote = Self.vote(Float(votes.0) * scale) * Self.votes + Self.vote(Float(votes.1) * scale)
     }
 
     /// The contexts of `Refinement`, in its order.

@@ -18,9 +18,13 @@ package struct OccurrenceModel: Sendable {
     var busyness = Busyness()
     var refinement = Refinement()
     var presence: PresenceModel
+    /// Left out of every forecast; all are in by default.
+    package var without: OccurrenceSource.Set = []
 
     /// `users` is how many callers are remembered.
-    package init(users: Int = 100_000) { presence = PresenceModel(capacity: users) }
+    package init(users: Int = 100_000) {
+        presence = PresenceModel(capacity: users)
+    }
 
     /// Units that are in use.
     package var unitCount: Int { units.count - freeSlots.count }
@@ -155,18 +159,22 @@ package struct OccurrenceModel: Sendable {
     }
 
     private func forecast(_ index: Int, _ minute: Int, into pending: inout Pending) {
-        var match = units[index].match
+        var match = without.has(.gaps) ? GapMatch() : units[index].match
         let k = minute - Int(units[index].lastActive)
         if match.gap > 0 && k > match.gap { match = self.match(index, atLeast: k) }
-        let context = OccurrenceContext(units[index], history, index: index, minute: minute, match: match)
+        let context = OccurrenceContext(
+            units[index], history, index: index, minute: minute, match: match, without: without)
         pending.minute = Int32(truncatingIfNeeded: minute)
-        let caller = presence.isInformed ? presence.probability(index) : nil
-        tables.fill(&pending, context, unit: index, busyness: busyness.level, caller: caller)
+        let caller = presence.isInformed && !without.has(.users) ? presence.probability(index) : nil
+        let busyness = without.has(.load) ? 0 : busyness.level
+        tables.fill(
+            &pending, context, unit: index, busyness: busyness, caller: caller, knowsUnit: !without.has(.unit))
         let mixed = mixer.mix(pending.inputs, pending.selected, last: Int(pending.last))
         pending.sets = mixed.sets
         pending.mixed = mixed.logOdds
+        let own = without.has(.unit) ? 0 : index
         pending.place = refinement.place(
-            mixed.logOdds, context.refinements(unit: index, presence: caller.map(PresenceModel.bin) ?? 0))
+            mixed.logOdds, context.refinements(unit: own, presence: caller.map(PresenceModel.bin) ?? 0))
         pending.logOdds = refinement.refine(mixed.logOdds, pending.place)
     }
 }

@@ -84,7 +84,9 @@ struct OccurrenceTables: Sendable {
     }
 
     /// Looks every estimate up, and fills in the inputs, their cells and the contexts of the weights.
-    func fill(_ pending: inout Pending, _ c: OccurrenceContext, unit: Int, busyness: Int, caller: Float?) {
+    func fill(
+        _ pending: inout Pending, _ c: OccurrenceContext, unit: Int, busyness: Int, caller: Float?, knowsUnit: Bool
+    ) {
         let counts = c.counts
         var at = OccurrenceCells()
         at.idle = Int32(c.fine)
@@ -114,13 +116,28 @@ struct OccurrenceTables: Sendable {
         pending.cells = at
         let ownTrials = own.cells[Int(at.own[4])].x
         pending.inputs = inputs(at, caller, knowsWeek: c.knowsWeek)
+        if !knowsUnit {
+            // What like units do takes the place of what the unit's own tables tell.
+            let general = Inputs(repeating: pending.inputs[6])
+            pending.inputs.replace(with: general, where: caller == nil ? Self.ofUnit : Self.ofUnitBesideCallers)
+        }
         pending.selected = SIMD8(
-            0, Int32(unit % OccurrenceMixer.unitSets), Int32(c.coarse * 6 + c.experience),
+            0, Int32(knowsUnit ? unit % OccurrenceMixer.unitSets : 0), Int32(c.coarse * 6 + c.experience),
             Int32(c.rate * 3 + min(2, counts.equal)), Int32(c.rank),
             Int32(c.coarse * 8 + min(7, IdleBins.octave(Int(ownTrials)))),
             caller == nil ? Int32(c.vote) : Int32(about * 3 + min(2, counts.equal)),
             Int32(c.periodStrength * 8 + c.periodBits))
         pending.last = Int32(c.coarse)
+    }
+
+    /// The inputs that come from the unit's own tables.
+    private static let ofUnit = mask([0, 3, 7, 9, 11, 12, 13, 14])
+    private static let ofUnitBesideCallers = mask([0, 3, 7, 11, 13])
+
+    private static func mask(_ inputs: [Int]) -> SIMDMask<Inputs.MaskStorage> {
+        var mask = SIMDMask<Inputs.MaskStorage>(repeating: false)
+        for input in inputs { mask[input] = true }
+        return mask
     }
 
     /// Reads the estimates along their parents: idle -> rate -> rank -> evidence -> the rest.

@@ -81,6 +81,9 @@ package struct MinuteTrace: Sendable {
     /// The calls by known users in a minute.
     func calls(in minute: Int) -> ArraySlice<UserCall> { calls[callStart[minute]..<callStart[minute + 1]] }
 
+    /// The trace tells of some calls whose they were.
+    package var knowsUsers: Bool { !calls.isEmpty }
+
     package var activeMinuteCount: Int { activeUnits.count }
     /// Memory of all units together, MB: what "never unload" needs in the end.
     package var neededMB: Double { units.reduce(0) { $0 + $1.memoryMB } }

@@ -25,6 +25,14 @@ struct EventPage {
             "How requests started",
             "At each budget: requests that found their function ready (warm or prefetched), and all others.",
             figure: bars())
+        if !foreseen.isEmpty {
+            page.section(
+                "What became of prefetches",
+                """
+                Sandboxes made for a forecast: used, used but only while still being made, or let go unused. Set a policy's \
+                misses beside those of "pool", which has no forecasts, to see what they brought.
+                """, figure: prefetchTable())
+        }
         if !thresholds.isEmpty {
             page.section(
                 "The threshold over time",
@@ -78,6 +86,25 @@ struct EventPage {
                     solid: Double($0.warm + $0.prefetched), hatched: Double($0.cold + $0.bare + $0.runtime))
             }
         ).svg()
+    }
+
+    private var foreseen: [EventRow] {
+        report.rows.filter { $0.prefetchHits + $0.prefetchLate + $0.prefetchWasted > 0 }
+    }
+
+    private func prefetchTable() -> String {
+        HTMLPage.table(
+            header: ["policy", "of need", "used", "late", "unused", "used %", "miss %", "without forecasts"],
+            rows: foreseen.map { row in
+                let all = row.prefetchHits + row.prefetchLate + row.prefetchWasted
+                let plain = report.rows.first { $0.policy == "pool" && $0.budgetMB == row.budgetMB }
+                return [
+                    row.policy, Format.fixed(100 * row.budgetShare, 0) + " %", String(row.prefetchHits),
+                    String(row.prefetchLate), String(row.prefetchWasted),
+                    Format.fixed(100 * Double(row.prefetchHits) / Double(max(1, all)), 1), Format.fixed(row.missPct, 2),
+                    plain.map { Format.fixed($0.missPct, 2) } ?? "-",
+                ]
+            })
     }
 
     private var thresholds: [EventOutcome] { outcomes.filter { $0.thresholds.count > 1 } }

@@ -45,6 +45,15 @@ struct MinutePage {
                 two agree. A marker's size tells how many forecasts it stands for.
                 """, figure: calibration() + calibrationTable())
         }
+        if !report.sources.isEmpty {
+            page.section(
+                "What each source of the forecasts brought",
+                """
+                The agent's forecasts once more with one source left out, at the same waste: the cold starts that it \
+                saved, beyond those that the other sources save in its place. One that brings nothing here may still \
+                be worth having elsewhere; one below zero costs more than it tells.
+                """, figure: HTMLPage.table(header: SourceRow.header, rows: report.sources.map(\.cells)))
+        }
         if outcomes.contains(where: { $0.prices.count > 1 }) {
             page.section(
                 "The price over time",

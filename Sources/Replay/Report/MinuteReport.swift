@@ -8,6 +8,8 @@ package struct MinuteReport: Sendable, Encodable {
     package var seed: UInt64
     package var rows: [PolicyRow]
     package var calibration: [CalibrationRow]
+    /// What each source of the agent's forecasts brought; empty unless asked for.
+    package var sources: [SourceRow]
     /// Seconds of wall time.
     package var seconds: Double
 
@@ -32,6 +34,11 @@ package struct MinuteReport: Sendable, Encodable {
         lines += table.lines()
         if !calibration.isEmpty {
             lines += [""] + calibration.map(\.text)
+        }
+        if !sources.isEmpty {
+            var table = TextTable(header: SourceRow.header)
+            for row in sources { table.add(row.cells) }
+            lines += ["", "What each source of the forecasts brought:"] + table.lines()
         }
         return lines
     }

@@ -25,6 +25,21 @@ package final class RawNursery {
         connection = SharedFD(started.takeConnection())
     }
 
+    /// How many descriptors the nursery has when it has made all that it keeps ready: network namespaces and the next
+    /// sandbox's copy of an image, which it makes while it has nothing else to do.
+    package func descriptorsAtRest() throws -> Int {
+        let wanted = UInt32(configuration.networks)
+        for _ in 0..<4000 where try ask(NurseryClient.request(HN_HELLO)).0.networks < wanted { usleep(5000) }
+        var count = try Files.list("/proc/\(process.pid)/fd").count
+        for _ in 0..<200 {
+            usleep(100_000)
+            let next = try Files.list("/proc/\(process.pid)/fd").count
+            if next == count { break }
+            count = next
+        }
+        return count
+    }
+
     /// A control group to be born in.
     package func group(_ name: String) throws -> Cgroup {
         try Cgroup(opening: cgroups.path + "/sandboxes").child(name)
