@@ -61,6 +61,9 @@ import Testing
         // Nobody's callers are known in this trace, and waste that differs by less than anyone sees is asked for once.
         let labels = OccurrenceSource.allCases.filter { $0 != .users }.map(\.label)
         #expect(Set(sources.compactMap { $0["source"] as? String }) == Set(labels))
+        // Two of the four come at fixed distances: without periods the forecast is another one.
+        let periods = try #require(sources.first { $0["source"] as? String == OccurrenceSource.periods.label })
+        #expect(periods["log_loss"] as? Double != periods["log_loss_without"] as? Double)
         let rows = try #require(object?["rows"] as? [[String: Any]])
         let wastes = rows.filter { ($0["policy"] as? String ?? "").hasPrefix("hearth") }.compactMap {
             $0["waste_ratio"] as? Double
