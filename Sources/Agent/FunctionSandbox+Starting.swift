@@ -90,7 +90,8 @@ extension FunctionSandbox {
     func proceed() {
         guard state == .creating, builtAt > 0 else { return }
         guard let function else { return shelve() }
-        guard isBound else { return }
+        // A command needs no answer: PID 1 takes what it is sent in order, and spawns nothing after a mount that it could not attach.
+        guard isBound || (function.runtime == .command && bindCookie != nil) else { return }
         seal()
         guard state == .creating else { return }
         if function.runtime == .command {

@@ -162,7 +162,7 @@ final class FunctionSandbox {
         case .bound(let cookie, let time):
             guard cookie == bindCookie else { return }
             isBound = true
-            if tier > .none { sandboxReadyAt = time }
+            if tier > .none, functionReadyAt == 0 { sandboxReadyAt = time }
             proceed()
         case .started(let cookie, let pid, _):
             if cookie == program { programPid = pid }
@@ -182,9 +182,11 @@ final class FunctionSandbox {
     private func requestFailed(_ cookie: UInt32, _ error: SandboxError) {
         let detail = AgentError(error)
         if state == .creating, current == nil { return failStart(detail) }
-        // A sandbox that cannot be sealed is not used, whatever runs in it already.
-        if cookie == sealCookie { return end() }
+        // A sandbox without its code, or that cannot be sealed, is not used, whatever was asked of it already.
+        if cookie == sealCookie || cookie == bindCookie { return giveUp(detail) }
         guard cookie == program, let invocation = current else { return }
+        // An earlier hearthd may have asked for what failed.
+        if error.isSealed { return giveUp(detail) }
         current = nil
         timer?.cancel()
         closeProgram()
@@ -194,6 +196,20 @@ final class FunctionSandbox {
                 outcome: .initFailed,
                 failure: FailureDetail(type: "ExecError", message: detail.message, hint: detail.remedy)), reusable: true
         )
+    }
+
+    /// Its own making failed after it was taken for ready.
+    private func giveUp(_ error: AgentError) {
+        let failure = InvocationResult(
+            outcome: .initFailed,
+            failure: FailureDetail(type: "SandboxError", message: error.message, hint: error.remedy))
+        startFailure = failure
+        failedStage = .sandbox
+        if let invocation = current {
+            current = nil
+            conclude(invocation, failure, reusable: false)
+        }
+        end()
     }
 
     // MARK: The end

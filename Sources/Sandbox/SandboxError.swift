@@ -18,6 +18,11 @@ package enum SandboxError: Error, CustomStringConvertible, Sendable {
     /// A specification that cannot be met.
     case invalid(String)
 
+    /// PID 1 takes requests of this kind no more: it is sealed, or a mount that they would count on failed.
+    package var isSealed: Bool {
+        if case .failed(_, let stage) = self { stage.rawValue == HN_STAGE_SEALED.rawValue } else { false }
+    }
+
     package var description: String {
         switch self {
         case .failed(let error, let stage): "sandbox: \(stage) failed: \(error)"

@@ -35,7 +35,8 @@ struct InitServer {
         polled[0] = cn_pollfd(fd: SandboxInit.control, events: Int16(CN_EPOLLIN), revents: 0)
         polled[1] = cn_pollfd(fd: signals, events: Int16(CN_EPOLLIN), revents: 0)
         while true {
-            cn_settle()
+            // With more to do, what it lets go would be touched again at once.
+            if cn_is_readable(SandboxInit.control) <= 0 { cn_settle() }
             let count = withUnsafeMutablePointer(to: &polled) {
                 cn_poll(UnsafeMutableRawPointer($0).assumingMemoryBound(to: cn_pollfd.self), 2, -1)
             }
@@ -104,7 +105,13 @@ struct InitServer {
         switch op {
         case HP_BIND:
             guard !sealed else { throw Failure(CN_EPERM, HN_STAGE_SEALED) }
-            try bind(request, fds)
+            do throws(Failure) {
+                try bind(request, fds)
+            } catch {
+                // What is asked for next may be in the socket already, and counts on the mount: none of it runs.
+                mayspawn = false
+                throw error
+            }
             Self.send(Self.message(HP_BOUND, cookie: cookie))
         case HP_SIGNAL:
             try signal(request)

@@ -36,6 +36,50 @@ extension AgentTests {
             return scratch
         }
 
+        /// A command's start is asked for together with its code: where the code cannot be mounted it must not run without.
+        @Test(arguments: [false, true]) func codeThatCannotBeMountedRunsNothing(_ isClaimed: Bool) throws {
+            let marker = "no-place-\(isClaimed)"
+            let scratch = try root(marker)
+            try withAgent(isClaimed ? "bare_pool: 1" : "") { agent, client in
+                var request = HearthImportImageRequest()
+                request.name = "no-place"
+                request.format = .directory
+                request.path = scratch.path + "/root"
+                _ = try client.importImage(request, options: .patient)
+                // An import makes the place; whoever has the images directory may take it away again.
+                let images = agent.state + "/images/"
+                let directory = try #require(
+                    try Files.list(images).first {
+                        (try? Files.readText(images + $0 + "/rootfs/marker", limit: 100)) == marker + "\n"
+                    })
+                #expect(rmdir(images + directory + "/rootfs/var/task") == 0)
+                try client.put("homeless", .command, files: ["data": "x"]) {
+                    $0.image = "no-place"
+                    $0.argv = ["/bin/show", "/marker"]
+                }
+                if isClaimed {
+                    try eventually("a bare sandbox waits") {
+                        try client.idle(.bare).contains { $0.image == "no-place" }
+                    }
+                }
+                let first = try client.invoke("homeless")
+                #expect(first.outcome == .initFailed, "\(first.summary)")
+                if isClaimed { #expect(first.startKind == .bare) }
+                try eventually("it is told") { agent.log.contains("'homeless' did not start") }
+                var answers = [first]
+                // Starts that fail open the breaker, and what comes after is refused for their reason.
+                try eventually("it is refused") {
+                    answers.append(try client.invoke("homeless"))
+                    return answers.last?.outcome == .rejected
+                }
+                for answer in answers {
+                    #expect(answer.text.isEmpty)
+                    #expect(answer.error.message.contains("resolving a mount's target"), "\(answer.summary)")
+                }
+                try eventually("none of it is left") { try client.listSandboxes(function: "homeless").isEmpty }
+            }
+        }
+
         @Test func directoriesAndTars() throws {
             let client = try agent.client()
             let scratch = try root("one")

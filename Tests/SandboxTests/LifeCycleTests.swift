@@ -75,11 +75,11 @@ extension SandboxTests {
                 if target == "/var/../var/task" {
                     // Beneath the root all the same: RESOLVE_BENEATH lets `..` stay inside.
                     guard case .bound = event else { throw TestFailure("\(event)") }
+                    #expect(try await sandbox.run(["/bin/true"]).exit == .status(0))
                 } else {
                     guard case .failed(_, .failed(_, let stage)) = event else { throw TestFailure("\(event)") }
                     #expect(stage.description == "resolving a mount's target")
                 }
-                #expect(try await sandbox.run(["/bin/true"]).exit == .status(0))
                 try await sandbox.end()
             }
         }
@@ -153,6 +153,33 @@ extension SandboxTests {
                 }
                 #expect(monotonicNow() - start < 20_000_000_000)
                 #expect(try await node.run(["/bin/true"]).exit == .status(0))
+            }
+        }
+
+        /// A start may be asked for before the mount that it needs is there; without the mount nothing starts.
+        @Test @LoopActor func nothingStartsAfterABindThatFailed() async throws {
+            try await withNode { node in
+                try Files.makeDirectories(node.directory + "/code/c")
+                let code = try await node.code("c")
+                let sandbox = try node.create()
+                try await sandbox.ready()
+                let bind = try sandbox.sandbox.bind(code, at: "/nowhere")
+                let null = try Files.open("/dev/null", flags: O_RDWR)
+                let descriptors = [null.rawValue, null.rawValue, null.rawValue]
+                let spawn = try sandbox.sandbox.spawn(
+                    SpawnRequest(argv: ["/bin/true"], environment: [], directory: "/"), descriptors: descriptors)
+                for (cookie, isSealed) in [(bind, false), (spawn, true)] {
+                    let event = try await sandbox.event("a refusal of \(cookie)") {
+                        if case .failed(cookie, _) = $0 { true } else { false }
+                    }
+                    guard case .failed(_, let error) = event else { throw TestFailure("\(event)") }
+                    #expect(error.isSealed == isSealed, "\(error)")
+                }
+                #expect(
+                    !sandbox.events.contains {
+                        if case .started = $0 { true } else { false }
+                    })
+                try await sandbox.end()
             }
         }
 

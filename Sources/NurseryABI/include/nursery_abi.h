@@ -128,7 +128,7 @@ struct hn_reply {
 
 enum hp_op {
     HP_READY = 1,    // PID 1: the sandbox is built
-    HP_BIND = 2,     // hearthd: attach the mount that comes along at `target`; answered by BOUND
+    HP_BIND = 2,     // hearthd: attach the mount that comes along at `target`; answered by BOUND. After a failure nothing is spawned any more
     HP_BOUND = 3,
     HP_SPAWN = 4,    // hearthd: struct hp_spawn; answered by STARTED
     HP_STARTED = 5,
