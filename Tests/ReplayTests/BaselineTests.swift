@@ -80,7 +80,12 @@ struct HearthMinuteTests {
             let held = replay.row(try replay.run(try PolicySpec("hearth-budget:\(ratio)")))
             #expect(abs(held.wasteRatio / ratio - 1) < 0.1, "\(held.wasteRatio)")
         }
-        let cold = replay.row(try replay.run(try PolicySpec("hearth-cold:2%")))
-        #expect(abs(cold.coldPctActive / 2 - 1) < 0.1, "\(cold.coldPctActive)")
+        for target in [1.0, 2.0] {
+            let held = replay.row(try replay.run(try PolicySpec("hearth-cold:\(target)%")))
+            #expect(abs(held.coldPctActive / target - 1) < 0.1, "\(held.coldPctActive)")
+            // A constant price with a quarter less memory does worse.
+            let constant = replay.row(try replay.run(try PolicySpec("hearth@\(held.wasteRatio / 1.3)")))
+            #expect(constant.cold > held.cold, "\(target) %: \(constant.cold), \(held.cold)")
+        }
     }
 }

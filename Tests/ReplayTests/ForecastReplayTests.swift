@@ -119,6 +119,16 @@ private struct Scripted: MinuteForecaster {
         #expect(abs(Double(result.cold) / Double(trace.activeMinuteCount) / 0.2 - 1) < 0.1)
     }
 
+    /// First uses are cold at any price: while they overspend, the price must not go to where everything is kept.
+    @Test func firstUsesAreNotPaidForByKeepingEverything() throws {
+        let (result, trace, _) = try outcome(.coldShare(0.02))
+        let firstHours = result.wasteByHour.prefix(4).reduce(0, +)
+        let forever = IdleWindowReplay.run(trace, policy: "", knob: "") { FixedKeepAlive(minutes: nil) }
+        let everything = forever.wasteByHour.prefix(4).reduce(0, +)
+        #expect(Double(firstHours) < 0.95 * Double(everything), "\(firstHours) of \(everything)")
+        #expect(abs(Double(result.cold) / Double(trace.activeMinuteCount) / 0.02 - 1) < 0.1)
+    }
+
     @Test func theYardstickCountsAsTheReplayDoes() {
         let trace = ForecastReplayTests.periodic(units: 20, minutes: 600)
         var waste = FixedWaste(trace, keepMinutes: 10)

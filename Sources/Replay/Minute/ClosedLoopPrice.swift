@@ -71,13 +71,26 @@ package struct ClosedLoopPrice: PriceRule {
     }
 
     /// Sets the price at which `share` of the active minutes find their unit not loaded, corrected by the balance.
+    ///
+    /// First uses are cold at any price: they are counted, and what they overspend is paid back slowly. Paid back at once, the
+    /// first hours of a node would keep everything (twice the waste for the same cold starts in the end).
     private mutating func steer(missing share: Double) {
         let total = Double(activeHistory.total)
-        guard total > 0 else { return }
-        let perMinute = total / recentMinutes
-        let rate = min(1, max(0, share + (allowed - spent) / (min(horizon, minutes) * max(perMinute, 1e-9))))
-        step = activeHistory.step(whereAboveIs: Float(total * (1 - rate)))
+        let known = Double(activeHistory.known)
+        guard known > 0 else { return }
+        let horizon = min(max(minutes / 4, Self.shortestPayback), Self.longestPayback)
+        let balance = (allowed - spent) / (horizon * total / recentMinutes)
+        let missing = share + balance - (total - known) / total
+        let least = share / 2 * exp2(-minutes / Self.settling)
+        let avoidable = min(max(missing, least), 3 * share) * total / known
+        step = activeHistory.step(whereAboveIs: Float(known * max(0, 1 - avoidable)))
     }
+
+    /// A quarter of the time so far, within these: minutes in which a balance of cold starts is paid back.
+    private static let shortestPayback = 120.0
+    private static let longestPayback = 1440.0
+    /// Half-life of what is missed on purpose while first uses overspend.
+    private static let settling = 720.0
 }
 
 /// What a fixed keep-alive wastes in each minute, as it goes along.

@@ -46,6 +46,9 @@ package struct LogOddsHistogram: Sendable {
     package var weights = [Float](repeating: 0, count: bins)
     package var total: Float = 0
 
+    /// The weight of what had a forecast at all.
+    var known: Float { weights.reduce(0, +) }
+
     static func bin(_ step: Int16) -> Int { min(bins - 1, (Int(step) + 32_000) / stepsPerBin) }
     /// The lowest tape step of a bin.
     static func step(bin: Int) -> Int { bin * stepsPerBin - 32_000 }
