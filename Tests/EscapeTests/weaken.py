@@ -46,6 +46,16 @@ def run(command, directory):
     return subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
+def red_tests(tree):
+    tested = run(
+        ["swift", "test", "--skip-build", "--disable-xctest", "--filter", "EscapeTests|SandboxTests",
+         "--skip", "Bombs|CrashSafety"], tree)
+    red = set(re.findall(r"✘ Test (\w+)\(", tested.stdout))
+    if not red and tested.returncode:
+        sys.exit("weaken.py: the tests did not run:\n" + tested.stdout[-2000:])
+    return sorted(red)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", default="2")
@@ -63,6 +73,9 @@ def main():
         built = run(build, tree)
         if built.returncode:
             sys.exit("weaken.py: the tree does not build:\n" + built.stdout[-2000:])
+        # A test that is red without any of this would pass for one that sees it.
+        if red := red_tests(tree):
+            sys.exit(f"weaken.py: red before anything is taken away: {', '.join(red)}")
         for name, (file, text, instead) in WEAKENINGS.items():
             if options.words and not any(word in name for word in options.words):
                 continue
@@ -74,10 +87,7 @@ def main():
             built = run(build, tree)
             if built.returncode:
                 sys.exit(f"weaken.py: without {name} it does not build:\n" + built.stdout[-2000:])
-            tested = run(
-                ["swift", "test", "--skip-build", "--disable-xctest", "--filter", "EscapeTests|SandboxTests",
-                 "--skip", "Bombs|CrashSafety"], tree)
-            red = sorted(set(re.findall(r"✘ Test (\w+)\(", tested.stdout)))
+            red = red_tests(tree)
             unseen += not red
             print(f"without {name}: {', '.join(red) or 'NOTHING IS RED'}", flush=True)
             path.write_text(source)
