@@ -108,7 +108,7 @@ package struct DensityBenchmark {
     ) throws(BenchError) -> [Int64] {
         var weights: [Int64] = []
         var total = 0
-        var available = Self.settledMemory()
+        var available = Self.restingMemory()
         for (index, size) in batches.enumerated() {
             total += size
             try make(total)
@@ -129,6 +129,20 @@ package struct DensityBenchmark {
     private static func batches(_ count: Int, _ parts: Int) -> [Int] {
         let parts = max(1, min(parts, count))
         return (0..<parts).map { count / parts + ($0 < count % parts ? 1 : 0) }
+    }
+
+    /// What the subject before has left is freed for seconds after its end (network namespaces one by one, cgroups, RCU), and
+    /// would be taken off this one's weight: wait until nothing comes back any more.
+    private static func restingMemory() -> Int64 {
+        var last = ProcessFacts.memoryAvailable()
+        var quiet = 0
+        for _ in 0..<120 where quiet < 4 {
+            usleep(500_000)
+            let now = ProcessFacts.memoryAvailable()
+            quiet = now - last < 256 << 10 ? quiet + 1 : 0
+            last = now
+        }
+        return last
     }
 
     /// The kernel counts memory by processor and frees some of it late (RCU): wait until it is still.
