@@ -129,11 +129,12 @@ install: ## executables, bootstraps and systemd units under PREFIX (/usr/local) 
 	$(call step,installing the priors in $(DESTDIR)$(DATADIR)/hearth/priors,rm -rf "$(DESTDIR)$(DATADIR)/hearth/priors" && cp -r --no-preserve=ownership rootfs-tools/priors "$(DESTDIR)$(DATADIR)/hearth/")
 	$(call step,compiling the installed bootstraps,"$(DESTDIR)$(DATADIR)/hearth/runtimes/prepare")
 	@chmod -R u=rwX,go=rX "$(DESTDIR)$(DATADIR)/hearth"
-	@for unit in hearthd.service hearth-nursery.service; do \
+	@for unit in hearthd.service hearth-nursery.service hearth-metrics.service; do \
 	    sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@DATADIR@|$(DATADIR)|g' rootfs-tools/systemd/$$unit.in \
 	        >"$(DESTDIR)$(UNITDIR)/$$unit"; \
 	done
-	@install -m 644 rootfs-tools/systemd/hearth-nursery.socket "$(DESTDIR)$(UNITDIR)/hearth-nursery.socket"
+	@install -m 644 rootfs-tools/systemd/hearth-nursery.socket rootfs-tools/systemd/hearth-metrics.timer "$(DESTDIR)$(UNITDIR)/"
+	@install -D -m 644 rootfs-tools/monitoring/alerts.yml "$(DESTDIR)$(DATADIR)/hearth/alerts.yml"
 	@install -m 644 rootfs-tools/systemd/hearth.sysusers.conf "$(DESTDIR)$(SYSUSERSDIR)/hearth.conf"
 	@for shell in bash:bash-completion/completions/hearth zsh:zsh/site-functions/_hearth fish:fish/vendor_completions.d/hearth.fish; do \
 	    file="$(DESTDIR)$(DATADIR)/$${shell#*:}"; \
@@ -147,7 +148,7 @@ uninstall: ## what install has put there
 	@for file in bin/*; do rm -f "$(DESTDIR)$(BINDIR)/$$(basename $$file)"; done
 	@rm -rf "$(DESTDIR)$(DATADIR)/hearth"
 	@rm -f "$(DESTDIR)$(DATADIR)"/{bash-completion/completions/hearth,zsh/site-functions/_hearth,fish/vendor_completions.d/hearth.fish}
-	@rm -f "$(DESTDIR)$(UNITDIR)"/{hearthd.service,hearth-nursery.service,hearth-nursery.socket} "$(DESTDIR)$(SYSUSERSDIR)/hearth.conf"
+	@rm -f "$(DESTDIR)$(UNITDIR)"/{hearthd.service,hearth-nursery.service,hearth-nursery.socket,hearth-metrics.service,hearth-metrics.timer} "$(DESTDIR)$(SYSUSERSDIR)/hearth.conf"
 	@$(call say,uninstalled from $(DESTDIR)$(PREFIX))
 
 format: ## format the Swift files in place

@@ -152,7 +152,7 @@ let package = Package(
             dependencies: ["Agent", "AgentTestSupport", "HearthClient", "Linux", "NurseryABI", "Wire", protobuf],
             exclude: ["Support"], swiftSettings: swift),
         .testTarget(
-            name: "HearthTests", dependencies: ["AgentTestSupport", "HearthClient", "Linux", "Wire"],
+            name: "HearthTests", dependencies: ["AgentTestSupport", "hearth", "HearthClient", "Linux", "Wire"],
             swiftSettings: swift),
         // The fuzz targets: run by `make fuzz` below, and over their corpus by the tests. The nursery is compiled for the host here, on
         // a kernel that is only pretended.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HearthClient
+import Linux
 import SwiftProtobuf
 import Wire
 
@@ -48,10 +49,26 @@ struct StatsCommand: ParsableCommand {
     @OptionGroup var agent: AgentOptions
     @Argument(help: "One function only.") var function = ""
     @Flag(name: .long, help: "Print JSON.") var json = false
+    @Flag(name: .long, help: "Print metrics in the text format of Prometheus, latency histograms among them.")
+    var prometheus = false
+    @Option(name: .long, help: "Write the metrics to a file in one step, as a textfile collector wants them.")
+    var output: String?
+
+    func validate() throws {
+        if prometheus, json { throw ValidationError("give either --json or --prometheus") }
+        if output != nil, !prometheus { throw ValidationError("--output goes with --prometheus") }
+    }
 
     func run() throws {
         try reporting {
-            let stats = try agent.connect().stats(function: function)
+            let client = try agent.connect()
+            let stats = try client.stats(function: function)
+            if prometheus {
+                var request = HearthPullLatencyRequest()
+                request.function = function
+                let metrics = Metrics(stats: stats, latency: try client.pullLatency(request).series)
+                return try Self.deliver(metrics.exposition(), to: output)
+            }
             if json {
                 // The protocol's own JSON form is the most complete one.
                 let text = (try? stats.jsonString()) ?? "{}"
@@ -72,6 +89,19 @@ struct StatsCommand: ParsableCommand {
                 ])
             }
             table.print()
+        }
+    }
+
+    /// Whoever reads the file finds the old text or the new one, never a part.
+    private static func deliver(_ text: String, to path: String?) throws {
+        guard let path else { return Terminal.write(text) }
+        let fresh = "\(path).\(getpid()).new"
+        do {
+            try Files.write(Array(text.utf8), to: fresh, mode: 0o644)
+            guard rename(fresh, path) == 0 else { throw Errno.current }
+        } catch {
+            unlink(fresh)
+            throw Failure("cannot write \(path): \(error); name a file in a directory that you may write to")
         }
     }
 
