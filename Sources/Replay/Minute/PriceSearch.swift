@@ -13,7 +13,7 @@ package enum PriceSearch {
     }
 
     /// Hearth's policy at `wasteRatio` x `reference`. With `charged`, each load counts as a minute of waste, and a
-    /// fresh load must be worth three times the price of keeping.
+    /// fresh load must be worth twice the price of keeping.
     package static func atWaste(
         _ wasteRatio: Double, reference: Int, trace: MinuteTrace, tape: ForecastTape, policy: String, charged: Bool
     ) -> PolicyOutcome {
@@ -29,6 +29,7 @@ package enum PriceSearch {
         return ForecastReplay.run(trace, tape, policy: policy, knob: "lambda = \(Format.short(lambda))", &rule)
     }
 
-    /// What a fresh load must be worth, in prices of keeping, where loads are charged.
-    package static let chargedFreshFactor = 3.0
+    /// What a fresh load must be worth, in prices of keeping, where loads are charged: the minute that it is held for, and the
+    /// one that it is charged with.
+    package static let chargedFreshFactor = 2.0
 }
