@@ -90,8 +90,9 @@ extension FunctionSandbox {
     func proceed() {
         guard state == .creating, builtAt > 0 else { return }
         guard let function else { return shelve() }
-        // A command needs no answer: PID 1 takes what it is sent in order, and spawns nothing after a mount that it could not attach.
-        guard isBound || (function.runtime == .command && bindCookie != nil) else { return }
+        // A command that a request waits for needs no answer: PID 1 takes what it is sent in order, and spawns nothing after a mount
+        // that it could not attach. One that nobody waits for does: told ready, it would close the breaker of what cannot start.
+        guard isBound || (function.runtime == .command && bindCookie != nil && !sandbox.isBackground) else { return }
         seal()
         guard state == .creating else { return }
         if function.runtime == .command {

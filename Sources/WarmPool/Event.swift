@@ -12,7 +12,7 @@ package enum Event: Sendable {
     /// A start reached `tier`. Below the tier asked for it tells progress only. `memory`: bytes measured; 0 where that
     /// is still to come, and it counts as its limit until then.
     case sandboxReady(SandboxID, tier: Tier, startCost: Nanoseconds, memory: Int)
-    /// A start or a demotion failed. Final: the sandbox is gone with all it held.
+    /// A start or a demotion failed, also after it was told ready. Final: the sandbox is gone with all it held.
     case sandboxFailed(SandboxID, stage: StartStage)
     /// The sandbox no longer exists, asked for or not. Final.
     case sandboxGone(SandboxID)

@@ -72,8 +72,27 @@ extension Pool {
         switch sandboxes[sandbox].phase {
         case .starting: startFailed(sandbox, stage)
         case .demoting, .evicting: erase(sandbox)
-        case .idle, .running: misfit(.unexpectedState)
+        case .idle, .running:
+            // It was ready before all that had been asked of it was done, and something of that failed.
+            let slot = sandboxes[sandbox].function
+            if slot >= 0 { countFailedStart(slot, stage) } else { countFailedStart(shelf: sandboxes[sandbox].shelf) }
+            gone(id)
         }
+    }
+
+    /// Starts that fail open the function's breaker; what is not its own fault is at least not tried again at once.
+    private mutating func countFailedStart(_ slot: Int, _ stage: StartStage) {
+        functions[slot].counters.startFailures += 1
+        if let until = functions[slot].breaker.failed(at: now, configuration.breaker) {
+            out.append(
+                .record(
+                    .breakerOpened(functions[slot].spec.id, until: until, failures: functions[slot].breaker.failures)))
+        }
+        if !stage.isFunctionsFault { functions[slot].retryAt = now + configuration.retryPause }
+    }
+
+    private mutating func countFailedStart(shelf: Int) {
+        _ = shelves[shelf].breaker.failed(at: now, configuration.breaker)
     }
 
     mutating func gone(_ id: SandboxID) {
@@ -103,16 +122,11 @@ extension Pool {
         endStart(sandbox)
         guard slot >= 0 else {
             let shelf = sandboxes[sandbox].shelf
-            _ = shelves[shelf].breaker.failed(at: now, configuration.breaker)
+            countFailedStart(shelf: shelf)
             erase(sandbox)
             return refreshShelf(shelf)
         }
-        functions[slot].counters.startFailures += 1
-        if let until = functions[slot].breaker.failed(at: now, configuration.breaker) {
-            out.append(
-                .record(
-                    .breakerOpened(functions[slot].spec.id, until: until, failures: functions[slot].breaker.failures)))
-        }
+        countFailedStart(slot, stage)
         if case .prefetch(.request) = sandboxes[sandbox].origin.kind { oweAgain(slot) }
         // Each failed start that a request waited for counts against one request, the oldest, so that the others still
         // have their own: nobody waits for ever on code that cannot start, and one failure does not fail a burst.
@@ -123,7 +137,6 @@ extension Pool {
                 reject(request, .startFailed(stage))
             }
         }
-        if !stage.isFunctionsFault { functions[slot].retryAt = now + configuration.retryPause }
         erase(sandbox)
     }
 

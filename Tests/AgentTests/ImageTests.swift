@@ -80,6 +80,37 @@ extension AgentTests {
             }
         }
 
+        /// What nobody waits for is told ready only with its code: the breaker opens, and it is not made again and again.
+        @Test func whatIsKeptReadyWithoutItsCodeIsGivenUp() throws {
+            let scratch = try root("kept")
+            try withAgent("bare_pool: 1") { agent, client in
+                var request = HearthImportImageRequest()
+                request.name = "no-place"
+                request.format = .directory
+                request.path = scratch.path + "/root"
+                _ = try client.importImage(request, options: .patient)
+                let images = agent.state + "/images/"
+                for directory in try Files.list(images) { rmdir(images + directory + "/rootfs/var/task") }
+                try client.put("homeless", .command, files: ["data": "x"]) {
+                    $0.image = "no-place"
+                    $0.argv = ["/bin/show", "/marker"]
+                    $0.minReady = 1
+                }
+                func breaker() throws -> [String] {
+                    try client.pullJournal(HearthPullJournalRequest()).entries
+                        .filter { $0.kind == "breaker" && $0.function == "homeless" }.compactMap { $0.fields["state"] }
+                }
+                try eventually("the breaker opens") { try breaker().contains("open") }
+                usleep(300_000)
+                let before = try client.gauge("pool.created") + client.gauge("pool.promoted")
+                usleep(700_000)
+                let made = try client.gauge("pool.created") + client.gauge("pool.promoted") - before
+                // A new bare one in the place of the last, and a probe of the breaker.
+                #expect(made <= 4, "\(made) starts in 0.7 s")
+                #expect(try !breaker().contains("closed"))
+            }
+        }
+
         @Test func directoriesAndTars() throws {
             let client = try agent.client()
             let scratch = try root("one")

@@ -170,9 +170,7 @@ struct ModelNode: ~Copyable {
             if box.phase == .demoting { sandboxes[id]?.limit = .max }
             setMeasured(id, memory)
             if let held = sandboxes[id]?.charge, held > box.charge { isOverByOthers = true }
-        case .sandboxFailed(let id, _):
-            if let phase = sandboxes[id]?.phase, phase != .idle, phase != .running { sandboxes[id] = nil }
-        case .sandboxGone(let id): sandboxes[id] = nil
+        case .sandboxFailed(let id, _), .sandboxGone(let id): sandboxes[id] = nil
         case .invocationEnded(let request, let id, _, let memory):
             guard let box = sandboxes[id], box.phase == .running, box.request == request else { return }
             sandboxes[id]?.phase = .idle
@@ -326,7 +324,8 @@ struct ModelNode: ~Copyable {
         if random.chance(30) { later(.zero, .invocationStarted(request, sandbox: id)) }
         if random.chance(failurePercent) {
             if random.chance(50) {
-                later(service, .sandboxGone(id))
+                // Its start failed after all, or it died.
+                later(service, random.chance(30) ? .sandboxFailed(id, stage: .sandbox) : .sandboxGone(id))
             } else {
                 later(service, .invocationEnded(request, sandbox: id, reusable: false, memory: limit))
             }

@@ -301,7 +301,10 @@ enum Scenario {
             node.send(.invocationEnded(request, sandbox: SandboxID(1 << 60), reusable: false, memory: .max))
         case 11:
             // One that waits ends by itself, of a function or of none.
-            if phase == .idle { node.send(.sandboxGone(box)) }
+            if phase == .idle {
+                let isStart = node.random.chance(30)
+                node.send(isStart ? .sandboxFailed(box, stage: .sandbox) : .sandboxGone(box))
+            }
         default:
             if let phase = node.requests[request]?.phase, phase != .ended {
                 node.send(.requestArrived(request, function: FunctionID(0), user: .unknown, deadline: .zero))

@@ -27,6 +27,24 @@ import WarmPool
         #expect(effects.rejected == [.startFailed(.sandbox)])
     }
 
+    /// Told ready before all that was asked of it was done: it is gone like any that dies, and counts as a failed start.
+    @Test func aStartMayFailAfterItWasTakenForReady() throws {
+        var node = try Harness { $0.breaker.failures = 1 }
+        node.register(1, minReady: 1)
+        node.ready(1, at: 10)
+        let effects = node.send(.sandboxFailed(SandboxID(1), stage: .sandbox), at: 20)
+        #expect(effects.records.contains { if case .breakerOpened = $0 { true } else { false } })
+        #expect(effects.created.isEmpty && node.pool.function(FunctionID(1))?.idle == 0)
+        // Under a request: whose it was is told, and the sandbox is free for nobody.
+        var other = try Harness()
+        other.register(1)
+        other.request(1, at: 0)
+        #expect(other.ready(1, at: 10).dispatched.map(\.request) == [1])
+        let failed = other.send(.sandboxFailed(SandboxID(1), stage: .sandbox), at: 20)
+        #expect(failed.contains { if case .lost(RequestID(1), SandboxID(1)) = $0 { true } else { false } })
+        #expect(other.request(1, at: 40).createdIDs == [2])
+    }
+
     @Test func failingWarmUpsOpenTheBreakerAndBackOff() throws {
         var node = try Harness()
         node.register(1, minReady: 1)
