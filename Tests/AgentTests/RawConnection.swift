@@ -51,7 +51,7 @@ final class RawConnection {
         var body: [UInt8]
     }
 
-    func receiveFrame(within seconds: Double = 60) throws -> Received {
+    func receiveFrame(within seconds: Double = patience) throws -> Received {
         let header = try read(16, seconds)
         func number(_ range: Range<Int>) -> UInt32 { header[range].reduce(0) { $0 << 8 | UInt32($1) } }
         let body = try read(Int(number(0..<4)), seconds)

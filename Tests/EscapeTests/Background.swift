@@ -17,7 +17,7 @@ struct Background {
     ) async throws -> Background {
         let running = try begin(
             name, arguments, in: sandbox, environment: environment, uid: uid, weakened: weakened, extra: extra)
-        try await eventually("\(name) \(arguments) is ready", within: 60) {
+        try await eventually("\(name) \(arguments) is ready", within: patience) {
             if let end = sandbox.ended { throw TestFailure("the sandbox ended: \(end)") }
             return try running.text().contains("ready ")
         }

@@ -41,7 +41,7 @@ package final class Command: Sendable {
     package func signal(_ number: Int32) throws { try process.signal(number) }
 
     /// Waits for its end; what does not end in time is killed, and has no exit.
-    package func wait(within seconds: Double = 90) throws -> Output {
+    package func wait(within seconds: Double = 1.5 * patience) throws -> Output {
         var exit = try process.wait(timeout: Int64(seconds * 1e9))
         if exit == nil {
             try process.signal(SIGKILL)
@@ -60,7 +60,7 @@ package final class Command: Sendable {
 
     /// Runs a program to its end.
     package static func run(
-        _ argv: [String], environment: [String: String] = [:], input: [UInt8]? = nil, within seconds: Double = 90
+        _ argv: [String], environment: [String: String] = [:], input: [UInt8]? = nil, within seconds: Double = 1.5 * patience
     ) throws -> Output {
         guard let input else { return try Command(argv, environment: environment).wait(within: seconds) }
         let pipe = try DescriptorPair.pipe().take()

@@ -134,7 +134,7 @@ extension TestAgent {
     }
 
     /// Waits until the node is as it was counted before; the last count if it does not get so.
-    package func settled(_ before: NodeCount, within seconds: Double = 60) throws -> NodeCount {
+    package func settled(_ before: NodeCount, within seconds: Double = patience) throws -> NodeCount {
         try? eventually("the node is as before", within: seconds) { try NodeCount(self) == before }
         return try NodeCount(self)
     }

@@ -105,7 +105,7 @@ package final class TestAgent: Sendable {
     package func signal(_ number: Int32) throws { try process.signal(number) }
 
     /// Waits for hearthd's end and reaps it.
-    package func waitForEnd(within seconds: Double = 60) throws -> Linux.Process.Exit {
+    package func waitForEnd(within seconds: Double = patience) throws -> Linux.Process.Exit {
         let known = exit.withLock { $0 }
         if let known { return known }
         guard let ended = try process.wait(timeout: Int64(seconds * 1e9)) else {

@@ -18,7 +18,7 @@ package func now() -> Int64 {
 
 /// Polls for something that happens soon; fails with its name, and what was seen last.
 package func eventually(
-    _ what: @autoclosure () -> String, within seconds: Double = 60, _ condition: () throws -> Bool
+    _ what: @autoclosure () -> String, within seconds: Double = patience, _ condition: () throws -> Bool
 ) throws {
     let end = now() + Int64(seconds * 1e9)
     while try !condition() {

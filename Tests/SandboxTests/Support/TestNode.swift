@@ -112,7 +112,7 @@ package final class TestNode {
 /// Polls for something that happens soon; fails with its name.
 @LoopActor
 package func eventually(
-    _ what: String, within seconds: Double = 60, _ condition: @LoopActor () throws -> Bool
+    _ what: String, within seconds: Double = patience, _ condition: @LoopActor () throws -> Bool
 ) async throws {
     let end = monotonicNow() + Int64(seconds * 1e9)
     while true {

@@ -39,7 +39,7 @@ package final class TestSandbox {
     /// The first event, past or to come, that fits.
     @discardableResult
     package func event(
-        _ what: String, within seconds: Double = 60, where match: @escaping (SandboxEvent) -> Bool
+        _ what: String, within seconds: Double = patience, where match: @escaping (SandboxEvent) -> Bool
     ) async throws -> SandboxEvent {
         if let event = events.first(where: match) { return event }
         let id = nextID
@@ -120,7 +120,7 @@ package final class TestSandbox {
         }
     }
 
-    package func exited(_ cookie: UInt32, within seconds: Double = 60) async throws -> ProcessEnd {
+    package func exited(_ cookie: UInt32, within seconds: Double = patience) async throws -> ProcessEnd {
         let event = try await event("exit of \(cookie)", within: seconds) {
             switch $0 {
             case .exited(cookie, _), .failed(cookie, _), .ended: true
@@ -138,7 +138,7 @@ package final class TestSandbox {
     /// same test. Its output goes to memory files, so that a child left behind keeps no pipe open.
     package func run(
         _ argv: [String], _ change: (inout SpawnRequest) -> Void = { _ in }, input: String = "",
-        within seconds: Double = 60
+        within seconds: Double = patience
     ) async throws -> Output {
         var copy = input
         let stdin = try copy.withUTF8 { SharedFD(try MemoryFile.sealed(name: "in", UnsafeRawBufferPointer($0))) }
