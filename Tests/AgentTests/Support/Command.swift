@@ -60,7 +60,8 @@ package final class Command: Sendable {
 
     /// Runs a program to its end.
     package static func run(
-        _ argv: [String], environment: [String: String] = [:], input: [UInt8]? = nil, within seconds: Double = 1.5 * patience
+        _ argv: [String], environment: [String: String] = [:], input: [UInt8]? = nil,
+        within seconds: Double = 1.5 * patience
     ) throws -> Output {
         guard let input else { return try Command(argv, environment: environment).wait(within: seconds) }
         let pipe = try DescriptorPair.pipe().take()
