@@ -30,6 +30,8 @@ package struct CircuitBreaker: Sendable {
     /// Failures in a row.
     private(set) package var failures = 0
     private var openUntil: Instant?
+    /// The failures in a row that the last success ended.
+    private var forgiven = 0
 
     package func state(at now: Instant) -> State {
         guard let openUntil else { return .closed }
@@ -38,9 +40,16 @@ package struct CircuitBreaker: Sendable {
 
     /// True if it was not closed before.
     mutating func succeeded() -> Bool {
+        forgiven = failures
         failures = 0
         defer { openUntil = nil }
         return openUntil != nil
+    }
+
+    /// The last success was none: it failed after it had been told. The row goes on as if it had failed at once.
+    mutating func failedAfterAll(at now: Instant, _ settings: Settings) -> Instant? {
+        failures = max(failures, forgiven)
+        return failed(at: now, settings)
     }
 
     /// The instant until which it is open now, or nil if it is still closed.

@@ -75,24 +75,24 @@ extension Pool {
         case .idle, .running:
             // It was ready before all that had been asked of it was done, and something of that failed.
             let slot = sandboxes[sandbox].function
-            if slot >= 0 { countFailedStart(slot, stage) } else { countFailedStart(shelf: sandboxes[sandbox].shelf) }
+            if slot >= 0 {
+                countFailedStart(slot, stage, functions[slot].breaker.failedAfterAll(at: now, configuration.breaker))
+            } else {
+                _ = shelves[sandboxes[sandbox].shelf].breaker.failedAfterAll(at: now, configuration.breaker)
+            }
             gone(id)
         }
     }
 
     /// Starts that fail open the function's breaker; what is not its own fault is at least not tried again at once.
-    private mutating func countFailedStart(_ slot: Int, _ stage: StartStage) {
+    private mutating func countFailedStart(_ slot: Int, _ stage: StartStage, _ openUntil: Instant?) {
         functions[slot].counters.startFailures += 1
-        if let until = functions[slot].breaker.failed(at: now, configuration.breaker) {
+        if let until = openUntil {
             out.append(
                 .record(
                     .breakerOpened(functions[slot].spec.id, until: until, failures: functions[slot].breaker.failures)))
         }
         if !stage.isFunctionsFault { functions[slot].retryAt = now + configuration.retryPause }
-    }
-
-    private mutating func countFailedStart(shelf: Int) {
-        _ = shelves[shelf].breaker.failed(at: now, configuration.breaker)
     }
 
     mutating func gone(_ id: SandboxID) {
@@ -122,11 +122,11 @@ extension Pool {
         endStart(sandbox)
         guard slot >= 0 else {
             let shelf = sandboxes[sandbox].shelf
-            countFailedStart(shelf: shelf)
+            _ = shelves[shelf].breaker.failed(at: now, configuration.breaker)
             erase(sandbox)
             return refreshShelf(shelf)
         }
-        countFailedStart(slot, stage)
+        countFailedStart(slot, stage, functions[slot].breaker.failed(at: now, configuration.breaker))
         if case .prefetch(.request) = sandboxes[sandbox].origin.kind { oweAgain(slot) }
         // Each failed start that a request waited for counts against one request, the oldest, so that the others still
         // have their own: nobody waits for ever on code that cannot start, and one failure does not fail a burst.

@@ -43,6 +43,26 @@ import WarmPool
         let failed = other.send(.sandboxFailed(SandboxID(1), stage: .sandbox), at: 20)
         #expect(failed.contains { if case .lost(RequestID(1), SandboxID(1)) = $0 { true } else { false } })
         #expect(other.request(1, at: 40).createdIDs == [2])
+        // Each is told ready first, and three in a row open the breaker all the same; a success that stands begins anew.
+        other.ready(2, at: 50)
+        other.send(.sandboxFailed(SandboxID(2), stage: .sandbox), at: 60)
+        try #require(other.request(1, at: 80).createdIDs == [3])
+        let opened = other.ready(3, at: 90) + other.send(.sandboxFailed(SandboxID(3), stage: .sandbox), at: 100)
+        #expect(opened.records.contains { if case .breakerOpened(_, _, 3) = $0 { true } else { false } })
+        var third = try Harness()
+        third.register(1)
+        for start in 0..<4 as Range<Int64> {
+            let at = 100 * start
+            let sandbox = try #require(third.request(1, at: at).createdIDs.first)
+            third.ready(sandbox, at: at + 10)
+            if start == 1 {
+                third.end(UInt64(start + 1), in: sandbox, reusable: false, at: at + 20)
+                third.gone(sandbox, at: at + 21)
+            } else {
+                let failed = third.send(.sandboxFailed(SandboxID(sandbox), stage: .sandbox), at: at + 20)
+                #expect(!failed.records.contains { if case .breakerOpened = $0 { true } else { false } })
+            }
+        }
     }
 
     @Test func failingWarmUpsOpenTheBreakerAndBackOff() throws {
