@@ -203,12 +203,13 @@ final class FunctionSandbox {
         let failure = InvocationResult(
             outcome: .initFailed,
             failure: FailureDetail(type: "SandboxError", message: error.message, hint: error.remedy))
-        startFailure = failure
-        failedStage = .sandbox
         if let invocation = current {
             current = nil
             conclude(invocation, failure, reusable: false)
         }
+        // After that: a warm-up that ends blames the function.
+        startFailure = failure
+        failedStage = .sandbox
         end()
     }
 

@@ -61,6 +61,9 @@ package enum ReplayCommand {
         let rows = outcomes.map { replay.row($0) }
         var sources: [SourceRow] = []
         let ratios = zip(options.policies, rows).filter { $0.0.kind.model == .hearth }.map(\.1.wasteRatio)
+        if options.sources, ratios.isEmpty {
+            throw .badOption(name: "sources", reason: "none of the policies uses the agent's forecasts; name hearth@1")
+        }
         if !ratios.isEmpty, options.sources || options.report != nil {
             sources = try SourceWorth.rows(
                 view, full: try replay.tape(.hearth), model: model, ratios: ratios, reference: replay.reference
@@ -87,6 +90,11 @@ package enum ReplayCommand {
         output: (String) -> Void,
         progress: ((ReplayProgress) -> Void)?
     ) throws(ReplayError) {
+        guard !options.sources else {
+            throw .badOption(
+                name: "sources", reason: "it is of --mode minute; here compare hearth with pool, which has no forecasts"
+            )
+        }
         guard trace.invocationCount <= mostRequests else {
             throw .unsuitable(
                 reason: """

@@ -71,17 +71,25 @@ extension Pool {
         guard let sandbox = sandboxSlots[id] else { return misfit(.unknownSandbox) }
         switch sandboxes[sandbox].phase {
         case .starting: startFailed(sandbox, stage)
-        case .demoting, .evicting: erase(sandbox)
+        case .demoting: erase(sandbox)
+        case .evicting:
+            // Its request had its answer first, and it is spent.
+            if sandboxes[sandbox].uses > 0 { takeBackSuccess(sandbox, stage) }
+            erase(sandbox)
         case .idle, .running:
-            // It was ready before all that had been asked of it was done, and something of that failed.
-            let slot = sandboxes[sandbox].function
-            if slot >= 0 {
-                countFailedStart(slot, stage, functions[slot].breaker.failedAfterAll(at: now, configuration.breaker))
-            } else {
-                _ = shelves[sandboxes[sandbox].shelf].breaker.failedAfterAll(at: now, configuration.breaker)
-            }
+            takeBackSuccess(sandbox, stage)
             gone(id)
         }
+    }
+
+    /// It was ready before all that had been asked of it was done, and something of that failed.
+    private mutating func takeBackSuccess(_ sandbox: Int, _ stage: StartStage) {
+        let slot = sandboxes[sandbox].function
+        guard slot >= 0 else {
+            _ = shelves[sandboxes[sandbox].shelf].breaker.failedAfterAll(at: now, configuration.breaker)
+            return
+        }
+        countFailedStart(slot, stage, functions[slot].breaker.failedAfterAll(at: now, configuration.breaker))
     }
 
     /// Starts that fail open the function's breaker; what is not its own fault is at least not tried again at once.

@@ -13,7 +13,7 @@ struct Metrics {
         functions(&out)
         tiers(&out)
         pool(&out)
-        starts(&out)
+        latencies(&out)
         return out.text
     }
 
@@ -101,7 +101,7 @@ struct Metrics {
     ]
 
     /// Latencies of all functions together: by function they would be thousands of series, which `hearth latency` has.
-    private func starts(_ out: inout Exposition) {
+    private func latencies(_ out: inout Exposition) {
         var merged: [String: (labels: Exposition.Labels, histogram: HearthHistogram)] = [:]
         for series in latency {
             let (start, phase) = (Words.start(series.startKind), Words.phase(series.phase))

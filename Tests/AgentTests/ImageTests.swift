@@ -36,23 +36,24 @@ extension AgentTests {
             return scratch
         }
 
+        /// An import makes the place for the code; whoever has the images directory may take it away again.
+        private func importWithoutPlace(_ marker: String, _ agent: TestAgent, _ client: HearthClient) throws {
+            let scratch = try root(marker)
+            var request = HearthImportImageRequest()
+            request.name = "no-place"
+            request.format = .directory
+            request.path = scratch.path + "/root"
+            _ = try client.importImage(request, options: .patient)
+            let images = agent.state + "/images/"
+            let taken = try Files.list(images).filter { rmdir(images + $0 + "/rootfs/var/task") == 0 }
+            try #require(!taken.isEmpty)
+        }
+
         /// A command's start is asked for together with its code: where the code cannot be mounted it must not run without.
         @Test(arguments: [false, true]) func codeThatCannotBeMountedRunsNothing(_ isClaimed: Bool) throws {
             let marker = "no-place-\(isClaimed)"
-            let scratch = try root(marker)
             try withAgent(isClaimed ? "bare_pool: 1" : "") { agent, client in
-                var request = HearthImportImageRequest()
-                request.name = "no-place"
-                request.format = .directory
-                request.path = scratch.path + "/root"
-                _ = try client.importImage(request, options: .patient)
-                // An import makes the place; whoever has the images directory may take it away again.
-                let images = agent.state + "/images/"
-                let directory = try #require(
-                    try Files.list(images).first {
-                        (try? Files.readText(images + $0 + "/rootfs/marker", limit: 100)) == marker + "\n"
-                    })
-                #expect(rmdir(images + directory + "/rootfs/var/task") == 0)
+                try importWithoutPlace(marker, agent, client)
                 try client.put("homeless", .command, files: ["data": "x"]) {
                     $0.image = "no-place"
                     $0.argv = ["/bin/show", "/marker"]
@@ -83,15 +84,8 @@ extension AgentTests {
 
         /// What nobody waits for is told ready only with its code: the breaker opens, and it is not made again and again.
         @Test func whatIsKeptReadyWithoutItsCodeIsGivenUp() throws {
-            let scratch = try root("kept")
             try withAgent("bare_pool: 1") { agent, client in
-                var request = HearthImportImageRequest()
-                request.name = "no-place"
-                request.format = .directory
-                request.path = scratch.path + "/root"
-                _ = try client.importImage(request, options: .patient)
-                let images = agent.state + "/images/"
-                for directory in try Files.list(images) { rmdir(images + directory + "/rootfs/var/task") }
+                try importWithoutPlace("kept", agent, client)
                 try client.put("homeless", .command, files: ["data": "x"]) {
                     $0.image = "no-place"
                     $0.argv = ["/bin/show", "/marker"]

@@ -76,6 +76,49 @@ import Testing
         #expect(text.count { line in labels.contains { line.hasPrefix($0) } } == labels.count)
     }
 
+    /// Functions that come every few minutes, in memory for some of them: forecasts bring them, and the page says so.
+    @Test func theEventPageTellsOfPrefetches() throws {
+        let folder = try TemporaryFolder()
+        var lines: [String] = []
+        for minute in 0..<400 {
+            for function in 0..<12 where minute % (3 + function) == 0 {
+                let time = minute * 60_000 + 30_000
+                lines.append(#"{"t_ms":\#(time),"function":"f\#(function)","duration_ms":500,"memory_mb":128}"#)
+            }
+        }
+        let page = "\(folder.path)/out.html"
+        var options = try ReplayOptions(
+            traces: [try folder.write("t.jsonl", lines.joined(separator: "\n") + "\n")], mode: .event,
+            policies: try PolicySpec.parse(list: "hearth,pool"))
+        options.budgets = [.shareOfNeed(0.5)]
+        options.report = page
+        options.json = true
+        var output = ""
+        try ReplayCommand.run(options: options, output: { output += $0 })
+        let object = try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any]
+        let rows = try #require(object?["rows"] as? [[String: Any]])
+        let hits = try #require(rows.first?["prefetch_hits"] as? Int)
+        #expect(hits > 200)
+        let html = try String(contentsOfFile: page, encoding: .utf8)
+        let section = try #require(html.components(separatedBy: "What became of prefetches").dropFirst().first)
+        let table = section.components(separatedBy: "</table>")[0]
+        #expect(table.contains("<td>\(hits)</td>"))
+        let without = try #require(rows.last?["miss_pct"] as? Double)
+        #expect(table.contains("<td>\(Format.fixed(without, 2))</td>"), "what the pool missed without forecasts")
+    }
+
+    @Test func sourcesAreAskedForInVainNowhere() throws {
+        for (mode, policies) in [(ReplayOptions.Mode.event, "hearth"), (.minute, "fixed:10,hazard@1")] {
+            #expect(throws: ReplayError.self) {
+                try run(
+                    {
+                        $0.mode = mode
+                        $0.sources = true
+                    }, policies: policies)
+            }
+        }
+    }
+
     @Test func theSameTwice() throws {
         // All but the time it took.
         func lines() throws -> [String] {

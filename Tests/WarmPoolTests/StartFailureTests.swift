@@ -49,6 +49,18 @@ import WarmPool
         try #require(other.request(1, at: 80).createdIDs == [3])
         let opened = other.ready(3, at: 90) + other.send(.sandboxFailed(SandboxID(3), stage: .sandbox), at: 100)
         #expect(opened.records.contains { if case .breakerOpened(_, _, 3) = $0 { true } else { false } })
+        // The same where the request has its answer before the sandbox is known to be gone.
+        var answered = try Harness()
+        answered.register(1)
+        var records: [Record] = []
+        for start in 0..<3 as Range<Int64> {
+            let at = 100 * start
+            let sandbox = try #require(answered.request(1, at: at).createdIDs.first)
+            answered.ready(sandbox, at: at + 10)
+            answered.end(UInt64(start + 1), in: sandbox, reusable: false, at: at + 20)
+            records += answered.send(.sandboxFailed(SandboxID(sandbox), stage: .sandbox), at: at + 21).records
+        }
+        #expect(records.contains { if case .breakerOpened(_, _, 3) = $0 { true } else { false } })
         var third = try Harness()
         third.register(1)
         for start in 0..<4 as Range<Int64> {

@@ -81,8 +81,8 @@ struct OccurrenceContext {
             periodStrength = 0
             periodBits = 0
         }
-        let votes = hasPeriods ? history.periodVotes(index, minute, k: k) : (0, 0)
-        vote = Self.vote(Float(votes.0) * scale) * Self.votes + Self.vote(Float(votes.1) * scale)
+        let votes = hasPeriods ? history.periodVotes(index, minute, k: k) : (here: 0, beside: 0)
+        vote = Self.vote(Float(votes.here) * scale) * Self.votes + Self.vote(Float(votes.beside) * scale)
     }
 
     /// The contexts of `Refinement`, in its order.

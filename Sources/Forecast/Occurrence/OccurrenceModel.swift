@@ -22,9 +22,7 @@ package struct OccurrenceModel: Sendable {
     package var without: OccurrenceSource.Set = []
 
     /// `users` is how many callers are remembered.
-    package init(users: Int = 100_000) {
-        presence = PresenceModel(capacity: users)
-    }
+    package init(users: Int = 100_000) { presence = PresenceModel(capacity: users) }
 
     /// Units that are in use.
     package var unitCount: Int { units.count - freeSlots.count }
