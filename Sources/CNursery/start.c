@@ -20,14 +20,21 @@ __attribute__((used)) void cn_start(long *stack) {
 
 enum { MADV_DONTNEED_ = 4, PAGE = 4096, DEEPEST = 128 * 1024 };
 
-// The service's state lies at the upper end of its stack, so that both are one page while PID 1 waits.
-static unsigned char service_stack[65536] __attribute__((aligned(4096)));
-unsigned char cn_vfork_stack[16384] __attribute__((aligned(4096)));
+// What PID 1 works with, side by side so that one call gives back all that lies beneath its frame: a request with what a SPAWN
+// builds beside it, the stack of a program before its exec, its own stack. The service's state lies at the upper end of that,
+// so that both are one page while PID 1 waits.
+static struct {
+    unsigned char request[128 * 1024 + 24 * 1024];
+    unsigned char vfork_stack[16384];
+    unsigned char stack[65536];
+} service __attribute__((aligned(4096)));
 
 enum { SERVICE_STATE = 512 };
 void *cn_service_state(size_t size) {
-    return size <= SERVICE_STATE ? service_stack + sizeof service_stack - SERVICE_STATE : NULL;
+    return size <= SERVICE_STATE ? service.stack + sizeof service.stack - SERVICE_STATE : NULL;
 }
+void *cn_service_request(size_t size) { return size <= sizeof service.request ? service.request : NULL; }
+void *cn_vfork_stack_top(void) { return service.vfork_stack + sizeof service.vfork_stack; }
 
 _Noreturn void cn_switch_stack(void (*fn)(void *), void *arg, void *stack_top);
 _Noreturn void cn_serve(void (*fn)(void *)) {
@@ -56,8 +63,7 @@ __attribute__((noinline)) void cn_settle(void) {
     // Past the red zone of whoever calls (128 bytes in the x86-64 ABI); what lies beneath is no longer in use.
     size_t end = ((size_t)&here - 512) & ~(size_t)(PAGE - 1);
     cn_call3(__NR_madvise, (long)cn_birth_start, cn_birth_end - cn_birth_start, MADV_DONTNEED_);
-    cn_call3(__NR_madvise, (long)service_stack, (long)(end - (size_t)service_stack), MADV_DONTNEED_);
-    cn_call3(__NR_madvise, (long)cn_vfork_stack, sizeof cn_vfork_stack, MADV_DONTNEED_);
+    cn_call3(__NR_madvise, (long)&service, (long)(end - (size_t)&service), MADV_DONTNEED_);
 }
 
 #if defined(__x86_64__)

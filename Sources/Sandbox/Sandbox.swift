@@ -95,14 +95,15 @@ package final class Sandbox {
     package func seal(spawning: Bool, filter: SeccompProgram?) throws(SandboxError) -> UInt32 {
         var message = Self.message(HP_SEAL)
         message.keep_spawn = spawning ? 1 : 0
-        message.filter_count = UInt32(filter?.instructionCount ?? 0)
-        message.cookie = nextCookie
-        nextCookie &+= 1
-        var bytes: [UInt8] = []
-        withUnsafeBytes(of: &message) { bytes.append(contentsOf: $0) }
-        if let filter { bytes.append(contentsOf: filter.bytes) }
-        try transmit(bytes, [])
-        return message.cookie
+        return try send(&message, [], filter: filter)
+    }
+
+    /// From here on PID 1 and all that it starts are under a filter; PID 1 alone can still `bind`, until it is sealed.
+    @discardableResult
+    package func filter(_ filter: WaitingFilter) throws(SandboxError) -> UInt32 {
+        var message = Self.message(HP_FILTER)
+        message.mount_key = UInt64.random(in: 1...UInt64.max)
+        return try send(&message, [], filter: filter.program(key: message.mount_key))
     }
 
     /// Stops every process inside until `thaw` (cgroup.freeze): an idle sandbox uses no CPU at all.
@@ -209,6 +210,8 @@ package final class Sandbox {
                         at: message.time_ns)))
         case HP_SEALED:
             onEvent?(.sealed(cookie: message.cookie))
+        case HP_FILTERED:
+            onEvent?(.filtered(cookie: message.cookie))
         case HP_FAILED:
             let error = SandboxError.failed(
                 Errno(rawValue: message.error), at: SandboxStage(rawValue: message.stage))
@@ -276,12 +279,16 @@ package final class Sandbox {
         return message
     }
 
-    private func send(_ message: inout hp_message, _ descriptors: [Int32]) throws(SandboxError) -> UInt32 {
+    private func send(
+        _ message: inout hp_message, _ descriptors: [Int32], filter: SeccompProgram? = nil
+    ) throws(SandboxError) -> UInt32 {
         message.cookie = nextCookie
         nextCookie &+= 1
         let cookie = message.cookie
+        message.filter_count = UInt32(filter?.instructionCount ?? 0)
         var bytes: [UInt8] = []
         withUnsafeBytes(of: &message) { bytes.append(contentsOf: $0) }
+        if let filter { bytes.append(contentsOf: filter.bytes) }
         try transmit(bytes, descriptors)
         return cookie
     }

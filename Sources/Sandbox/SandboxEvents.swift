@@ -11,6 +11,8 @@ package enum SandboxEvent: Sendable {
     /// A program has ended.
     case exited(cookie: UInt32, ProcessEnd)
     case sealed(cookie: UInt32)
+    /// A filter asked for with `filter` is installed.
+    case filtered(cookie: UInt32)
     /// A request with this cookie did not work; the sandbox lives on.
     case failed(cookie: UInt32, SandboxError)
     /// The sandbox is no more: nothing of it runs, and its group is gone or going.

@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import HearthClient
 import Linux
+import NurseryABI
 import Testing
 import Wire
 
@@ -52,8 +53,8 @@ extension AgentTests {
             s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
             s.setblocking(True)
             def m(op, cookie=0, process=0, status=0):
-                return struct.pack("<IHHIIiiiiIIIIqqqq", 0x314e4548, 1, op, cookie, 0, 0, process, status, 0, 0, 0, 0, 0,
-                    0, 0, 0, 0) + bytes(64)
+                return struct.pack("<IHHIIiiiiIIIIqqqqQ", 0x314e4548, \(HN_VERSION), op, cookie, 0, 0, process, status, 0, 0, 0, 0, 0,
+                    0, 0, 0, 0, 0) + bytes(64)
             try:
 
             """

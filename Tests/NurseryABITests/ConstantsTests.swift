@@ -6,7 +6,7 @@ import Testing
     @Test func magicSpellsItselfInMemory() {
         #expect(HN_MAGIC == 0x314e_4548)
         #expect(withUnsafeBytes(of: UInt32(HN_MAGIC).littleEndian) { Array($0) } == Array("HEN1".utf8))
-        #expect(HN_VERSION == 1)
+        #expect(HN_VERSION == 2)
     }
 
     @Test func operationsOfTheNursery() {
@@ -21,8 +21,9 @@ import Testing
     @Test func operationsOfPID1() {
         let operations = [
             HP_READY, HP_BIND, HP_BOUND, HP_SPAWN, HP_STARTED, HP_EXITED, HP_SIGNAL, HP_SEAL, HP_SEALED, HP_FAILED,
+            HP_FILTER, HP_FILTERED,
         ]
-        #expect(operations.map(\.rawValue) == Array(1...10))
+        #expect(operations.map(\.rawValue) == Array(1...12))
         #expect(HP_SPAWN_TTY.rawValue == 1 && HP_SPAWN_SEARCH_PATH.rawValue == 2)
     }
 

@@ -52,8 +52,8 @@ import Testing
     }
 
     @Test func messageOfPID1HasEveryFieldInItsPlace() {
-        #expect(MemoryLayout<hp_message>.size == 144)
-        #expect(MemoryLayout<hp_message>.stride == 144)
+        #expect(MemoryLayout<hp_message>.size == 152)
+        #expect(MemoryLayout<hp_message>.stride == 152)
         #expect(MemoryLayout<hp_message>.alignment == 8)
         #expect(MemoryLayout<hp_message>.offset(of: \.magic) == 0)
         #expect(MemoryLayout<hp_message>.offset(of: \.version) == 4)
@@ -72,7 +72,8 @@ import Testing
         #expect(MemoryLayout<hp_message>.offset(of: \.user_us) == 56)
         #expect(MemoryLayout<hp_message>.offset(of: \.system_us) == 64)
         #expect(MemoryLayout<hp_message>.offset(of: \.max_rss_kib) == 72)
-        #expect(MemoryLayout<hp_message>.offset(of: \.target) == 80)
+        #expect(MemoryLayout<hp_message>.offset(of: \.mount_key) == 80)
+        #expect(MemoryLayout<hp_message>.offset(of: \.target) == 88)
     }
 
     @Test func spawnHasEveryFieldInItsPlace() {
@@ -117,6 +118,6 @@ import Testing
                 == Int(HP_SPAWN_RLIMITS.rawValue) * MemoryLayout<hp_rlimit>.stride)
         #expect(208 + Int(HN_TAG_BYTES.rawValue) == MemoryLayout<hn_request>.size)
         #expect(88 + Int(HN_TAG_BYTES.rawValue) == MemoryLayout<hn_reply>.size)
-        #expect(80 + Int(HP_TARGET_MAX.rawValue) == MemoryLayout<hp_message>.size)
+        #expect(88 + Int(HP_TARGET_MAX.rawValue) == MemoryLayout<hp_message>.size)
     }
 }

@@ -147,7 +147,7 @@ extension SandboxTests.Hostile {
             s.settimeout(10)
             try:
                 s.connect(sys.argv[1])
-                s.send(struct.pack("<IHHQ", 0x314e4548, 1, 1, 5).ljust(\(MemoryLayout<hn_request>.size), b"\\0"))
+                s.send(struct.pack("<IHHQ", 0x314e4548, \(HN_VERSION), 1, 5).ljust(\(MemoryLayout<hn_request>.size), b"\\0"))
                 print("answered" if len(s.recv(1000)) > 0 else "closed")
             except (ConnectionResetError, BrokenPipeError): print("closed")
             except OSError as error: print(errno.errorcode[error.errno])

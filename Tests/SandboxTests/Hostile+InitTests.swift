@@ -14,7 +14,7 @@ extension SandboxTests.Hostile {
             var random = SeededGenerator()
             for length in 1...400 {
                 var bytes = random.bytes(length)
-                if length >= 8 { bytes.replaceSubrange(0..<6, with: [0x48, 0x45, 0x4e, 0x31, 1, 0]) }
+                if length >= 8 { bytes.replaceSubrange(0..<6, with: [0x48, 0x45, 0x4e, 0x31, UInt8(HN_VERSION), 0]) }
                 // Not SEAL: a good header entitles to it. BIND has its turn below: after one that failed nothing starts.
                 if length >= 8, bytes[6] == 8 || bytes[6] == 2 { bytes[6] = 80 }
                 try sandbox.send(bytes)
@@ -39,7 +39,7 @@ extension SandboxTests.Hostile {
             try sandbox.runTrue()
             for length in 16...300 {
                 var bytes = random.bytes(length)
-                bytes.replaceSubrange(0..<8, with: [0x48, 0x45, 0x4e, 0x31, 1, 0, 2, 0])
+                bytes.replaceSubrange(0..<8, with: [0x48, 0x45, 0x4e, 0x31, UInt8(HN_VERSION), 0, 2, 0])
                 let count = Int.random(in: 0...3, using: &random)
                 try sandbox.send(bytes, [Int32](repeating: null.rawValue, count: count))
                 try sandbox.drain()
@@ -86,6 +86,28 @@ extension SandboxTests.Hostile {
             let answer = try #require(try sandbox.next())
             #expect(answer.op == HP_FAILED.rawValue && answer.stage == HN_STAGE_FILTER.rawValue)
             try sandbox.runTrue()
+            try nursery.kill(sandbox)
+        }
+    }
+
+    /// A filter that could not be installed: nothing that counts on it is started.
+    @Test func withoutItsFilterItStartsNothing() throws {
+        try withRaw { nursery, image in
+            let sandbox = try nursery.create(slot: 4, image: image)
+            _ = try sandbox.next()
+            for (count, length) in [(UInt32(0), 0), (2, 8), (1, 8)] {
+                var message = hp_message()
+                message.magic = UInt32(HN_MAGIC)
+                message.version = UInt16(HN_VERSION)
+                message.op = UInt16(HP_FILTER.rawValue)
+                message.filter_count = count
+                try sandbox.send(withUnsafeBytes(of: &message) { Array($0) } + [UInt8](repeating: 0xff, count: length))
+                let answer = try #require(try sandbox.next())
+                #expect(answer.op == HP_FAILED.rawValue && answer.failed_op == HP_FILTER.rawValue, "\(count)")
+                // The last is one that the kernel refuses.
+                if count != 1 { try sandbox.runTrue() }
+            }
+            #expect(throws: (any Error).self) { try sandbox.runTrue() }
             try nursery.kill(sandbox)
         }
     }

@@ -37,7 +37,7 @@ extension SandboxTests {
                 request.magic = 0
                 #expect(try refusal(nursery, request) == "EPROTO checking the request")
                 request = NurseryClient.request(HN_HELLO)
-                request.version = 2
+                request.version = UInt16(HN_VERSION) + 1
                 #expect(try refusal(nursery, request) == "EPROTO checking the request")
                 request = NurseryClient.request(HN_HELLO)
                 request.fault = 1
@@ -147,7 +147,7 @@ extension SandboxTests {
                     var bytes = random.bytes(length)
                     // Every second one begins like a request.
                     if length % 2 == 0, length >= 8 {
-                        bytes.replaceSubrange(0..<8, with: [0x48, 0x45, 0x4e, 0x31, 1, 0, 1, 0])
+                        bytes.replaceSubrange(0..<8, with: [0x48, 0x45, 0x4e, 0x31, UInt8(HN_VERSION), 0, 1, 0])
                     }
                     do {
                         try nursery.send(bytes)

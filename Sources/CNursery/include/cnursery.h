@@ -74,6 +74,8 @@ void cn_release_stack(void);
 // Runs fn for ever on a stack of its own, with the state that was put at cn_service_state (NULL where it is too large for it).
 _Noreturn void cn_serve(void (*fn)(void *));
 void *cn_service_state(size_t size);
+// Where PID 1 takes a request and works on it; NULL where it is too large. cn_settle gives its pages back.
+void *cn_service_request(size_t size);
 // From there: the stack of before is given back, the command line with it.
 void cn_leave_birth_stack(void);
 
@@ -83,8 +85,7 @@ static inline long cn_clone3(struct clone_args *args) { return cn_call2(__NR_clo
 // Runs fn(arg) in a child that borrows this address space (CLONE_VM | CLONE_VFORK) on a stack of its own; returns the pid
 // once the child has executed a program or exited.
 long cn_vfork_call(void (*fn)(void *), void *arg, void *stack_top);
-extern unsigned char cn_vfork_stack[16384];
-static inline void *cn_vfork_stack_top(void) { return cn_vfork_stack + sizeof cn_vfork_stack; }
+void *cn_vfork_stack_top(void);
 static inline long cn_execve(cn_path path, char *const *argv, char *const *envp) {
     return cn_call3(__NR_execve, (long)path, (long)argv, (long)envp);
 }
@@ -173,6 +174,11 @@ static inline long cn_move_mount(int from, int to_dir, cn_path to) {  // an empt
     return cn_call5(__NR_move_mount, from, (long)"", to_dir, (long)to,
                     MOVE_MOUNT_F_EMPTY_PATH | (to[0] == 0 ? MOVE_MOUNT_T_EMPTY_PATH : 0));
 }
+// On a descriptor, with what the kernel does not read of the two descriptors set to a key that a filter may ask for.
+static inline long cn_move_mount_keyed(int from, int to, uint64_t key) {
+    return cn_call5(__NR_move_mount, (long)((key & 0xffffffff00000000u) | (uint32_t)from), (long)"",
+                    (long)(key << 32 | (uint32_t)to), (long)"", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
 static inline long cn_fsopen(cn_path type) { return cn_call2(__NR_fsopen, (long)type, FSOPEN_CLOEXEC); }
 static inline long cn_fs_string(int fd, cn_path key, cn_path value) {
     return cn_call5(__NR_fsconfig, fd, FSCONFIG_SET_STRING, (long)key, (long)value, 0);
@@ -222,12 +228,6 @@ struct cn_packet {
     int count;        // descriptors received
     int fds[16];
 };
-static inline long cn_is_readable(int fd);
-// The length of the next packet, without taking it.
-static inline long cn_next_length(int fd) {
-    char byte;
-    return cn_call6(__NR_recvfrom, fd, (long)&byte, 1, 2 | 0x20 /* MSG_PEEK | MSG_TRUNC */, 0, 0);
-}
 // One packet. Descriptors beyond 16 or a cut packet: all closed, length = -EPROTO.
 void cn_receive(int fd, void *buffer, size_t capacity, int flags, struct cn_packet *out);
 static const int CN_MSG_DONTWAIT = 0x40;
@@ -248,10 +248,6 @@ static inline long cn_poll(struct cn_pollfd *fds, unsigned n, int timeout_ms) {
     return cn_call5(__NR_ppoll, (long)fds, n, timeout_ms < 0 ? 0 : (long)ts, 0, 8);
 }
 static const int CN_EPOLLIN = 1;
-static inline long cn_is_readable(int fd) {
-    struct cn_pollfd entry = {fd, 1, 0};
-    return cn_poll(&entry, 1, 0);
-}
 static inline long cn_epoll_create(void) { return cn_call1(__NR_epoll_create1, O_CLOEXEC); }
 long cn_epoll_add(int epfd, int fd, uint64_t token);
 long cn_epoll_del(int epfd, int fd);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #define HN_MAGIC 0x314e4548u  // "HEN1" in memory
-#define HN_VERSION 1
+#define HN_VERSION 2
 
 // ---------------------------------------------------------------------------------------------------------------------
 // hearthd <-> nursery, a SOCK_SEQPACKET socket: one struct hn_request a packet, one struct hn_reply a packet.
@@ -137,6 +137,8 @@ enum hp_op {
     HP_SEAL = 8,     // hearthd: no more BIND, and SPAWN only when `keep_spawn`; answered by SEALED
     HP_SEALED = 9,
     HP_FAILED = 10,  // PID 1: `failed_op` did not work: error, stage
+    HP_FILTER = 11,  // hearthd: from here on PID 1 and all that it starts are under the filter that follows; answered by FILTERED
+    HP_FILTERED = 12,
 };
 
 enum hp_spawn_flags {
@@ -164,7 +166,7 @@ struct hp_message {
     uint32_t magic;
     uint16_t version;
     uint16_t op;
-    uint32_t cookie;        // BIND, SPAWN, SEAL: comes back in the answer; EXITED: of the SPAWN
+    uint32_t cookie;        // BIND, SPAWN, SEAL, FILTER: comes back in the answer; EXITED: of the SPAWN
     uint32_t stage;         // FAILED
     int32_t error;          // FAILED
     int32_t process;        // STARTED, EXITED: pid inside; SIGNAL: to whom
@@ -172,12 +174,13 @@ struct hp_message {
     int32_t signal;         // SIGNAL
     uint32_t failed_op;     // FAILED
     uint32_t keep_spawn;    // SEAL
-    uint32_t filter_count;  // SEAL: BPF instructions that follow
+    uint32_t filter_count;  // SEAL, FILTER: BPF instructions that follow
     uint32_t reserved;
     int64_t time_ns;        // READY, BOUND, STARTED, EXITED: CLOCK_MONOTONIC
     int64_t user_us;        // EXITED: rusage of the process and of what it reaped
     int64_t system_us;
     int64_t max_rss_kib;
+    uint64_t mount_key;     // FILTER: what the filter wants to see in the upper halves of move_mount's descriptors; forgotten by SEAL
     char target[HP_TARGET_MAX];  // BIND: absolute path inside
 };
 

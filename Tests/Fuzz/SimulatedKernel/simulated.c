@@ -32,7 +32,9 @@ static struct {
     int in_child;
 } world;
 
-unsigned char cn_vfork_stack[16384];
+static unsigned char vfork_stack[16384], service_request[152 * 1024];
+void *cn_vfork_stack_top(void) { return vfork_stack + sizeof vfork_stack; }
+void *cn_service_request(size_t size) { return size <= sizeof service_request ? service_request : NULL; }
 
 static _Noreturn void refuse(const char *why, long value) {
     dprintf(2, "simulated kernel: %s (%ld)\n", why, value);
@@ -280,7 +282,7 @@ long cn_call6(long n, long a, long b, long c, long d, long e, long f) {
     if (++world.calls > CALLS) refuse("it never ends", n);
     // What closes, waits or reads the input has rules of its own below; everything else may fail.
     switch (n) {
-    case __NR_close: case __NR_munmap: case __NR_recvmsg: case __NR_recvfrom: case __NR_epoll_pwait: case __NR_ppoll:
+    case __NR_close: case __NR_munmap: case __NR_recvmsg: case __NR_epoll_pwait: case __NR_ppoll:
     case __NR_wait4: case __NR_clock_gettime: case __NR_futex: case __NR_getpid: case __NR_epoll_ctl: case __NR_read:
     case __NR_umask: case __NR_rt_sigaction: case __NR_mmap:
         break;
@@ -318,8 +320,9 @@ long cn_call6(long n, long a, long b, long c, long d, long e, long f) {
     case __NR_fsconfig: return need_open(a), text(c), text(d), 0;
     case __NR_mount_setattr: return need_open(a), 0;
     case __NR_move_mount:
-        need_open(a);
-        if (c != CN_AT_FDCWD) need_open(c);
+        // The kernel reads 32 bits of a descriptor.
+        need_open((int)a);
+        if ((int)c != CN_AT_FDCWD) need_open((int)c);
         return text(b), text(d), 0;
     case __NR_mkdirat: case __NR_mknodat: case __NR_fchmodat: return text(b), 0;
     case __NR_symlinkat: return text(a), text(c), 0;
@@ -421,13 +424,10 @@ long cn_call6(long n, long a, long b, long c, long d, long e, long f) {
         memcpy((uint8_t *)d + 4, &uid, sizeof uid);
         return 0;
     }
-    case __NR_recvfrom: {
-        need_open(a);
-        const uint8_t *bytes = NULL;
-        int fds = 0, length = packet(&bytes, &fds);
-        return length < 0 ? 0 : length;
-    }
-    case __NR_recvmsg: return receive(a, (struct message_layout *)b);
+    case __NR_recvmsg:
+        // Whoever does not wait finds nothing now and then.
+        if (c & CN_MSG_DONTWAIT && next_random() % 8 == 0) return need_open(a), -CN_EAGAIN;
+        return receive(a, (struct message_layout *)b);
     case __NR_sendmsg: return transmit(a, (const struct message_layout *)b);
     case __NR_clock_gettime: {
         int64_t now[2] = {(world.now += 1000) / 1000000000, world.now % 1000000000};
