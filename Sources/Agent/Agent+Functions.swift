@@ -108,6 +108,7 @@ extension Agent {
     /// Removes code that no function uses any more.
     func collectCode() {
         let used = Set(functions.values.compactMap { TreeDigest($0.codeDigest) })
+        environment.codeMounts.keepOnly(Set(used.map(\.hexadecimal)))
         let store = code
         let logger = self.logger
         Registry.queue.async {

@@ -150,9 +150,9 @@ final class CodeAnalyzer {
         do throws(SandboxError) {
             try run.sandbox.bind(try mount.get(), at: SandboxEnvironment.codeDirectory)
             do throws(Errno) {
-                let pipe = try DescriptorPair.pipe().take()
-                let writer = SharedFD(owning: pipe.second)
-                run.reader = try PipeReader(OwnedFD(owning: pipe.first)) { bytes in
+                let pipe = try environment.descriptors.pipe()
+                let writer = pipe.writer
+                run.reader = try PipeReader(pipe.reader) { bytes in
                     run.output.append(contentsOf: bytes.prefix(Self.largestResult + 1 - run.output.count))
                     if run.output.count > Self.largestResult {
                         run.problem = "the analyser's answer has more than \(Self.largestResult >> 20) MiB"

@@ -6,6 +6,7 @@ import WarmPool
 extension FunctionSandbox {
     /// Gives the nursery what the next hearthd needs: the channel of the program inside, the reading ends of its output, the tag.
     func keep() {
+        mustKeep = false
         var kept: SandboxTag.Kept = []
         var descriptors: [Int32] = []
         if runtime != .command, let channel, let output, let errors {
@@ -78,8 +79,11 @@ extension FunctionSandbox {
         channel = try FunctionChannel(
             descriptors[0].duplicate(), maximumResult: environment.limits.maximumResult
         ) { [weak self] event in self?.channelEvent(event) }
-        output = try PipeReader(descriptors[1].duplicate()) { [weak self] bytes in self?.logged(1, bytes) }
-        errors = try PipeReader(descriptors[2].duplicate()) { [weak self] bytes in self?.logged(2, bytes) }
+        let (outputs, errorOutputs) = (descriptors[1], descriptors[2])
+        // They are that already, unless whoever kept them did not mean well by the loop.
+        for descriptor in [outputs, errorOutputs] { try descriptor.setNonblocking(true) }
+        output = try PipeReader(outputs) { [weak self] bytes in self?.logged(1, bytes) }
+        errors = try PipeReader(errorOutputs) { [weak self] bytes in self?.logged(2, bytes) }
     }
 }
 

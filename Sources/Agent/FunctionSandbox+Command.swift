@@ -6,9 +6,8 @@ extension FunctionSandbox {
     func runCommand(_ invocation: Invocation) {
         guard let function else { return end() }
         do throws(AgentError) {
-            var command = try environment.command(for: function)
-            // PID 1 was sealed with everybody's, and what it starts inherits that.
-            command.filter = try environment.addedFilter(for: function)
+            // PID 1 was sealed with everybody's filter, and what it starts inherits that.
+            let command = try environment.command(for: function, inheritsFilter: true)
             try startCommand(command, payload: invocation.payload)
         } catch {
             current = nil
@@ -27,8 +26,7 @@ extension FunctionSandbox {
         collectedLimit = environment.limits.maximumResult
         let input: SharedFD
         do throws(Errno) {
-            // A sealed memory file instead of a pipe: nobody has to feed it while the program runs.
-            input = SharedFD(try MemoryFile.sealed(name: "payload", payload))
+            input = try environment.descriptors.payload(payload)
         } catch {
             throw outOfDescriptors(error)
         }

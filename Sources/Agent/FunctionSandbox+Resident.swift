@@ -33,13 +33,11 @@ extension FunctionSandbox {
         onOutput: @escaping @LoopActor (ArraySlice<UInt8>) -> Void
     ) throws(AgentError) -> (output: SharedFD, errors: SharedFD) {
         do throws(Errno) {
-            let outputPipe = try DescriptorPair.pipe().take()
-            let outputWriter = SharedFD(owning: outputPipe.second)
-            output = try PipeReader(OwnedFD(owning: outputPipe.first), handler: onOutput)
-            let errorPipe = try DescriptorPair.pipe().take()
-            let errorWriter = SharedFD(owning: errorPipe.second)
-            errors = try PipeReader(OwnedFD(owning: errorPipe.first)) { [weak self] bytes in self?.logged(2, bytes) }
-            return (outputWriter, errorWriter)
+            let outputPipe = try environment.descriptors.pipe()
+            output = try PipeReader(outputPipe.reader, handler: onOutput)
+            let errorPipe = try environment.descriptors.pipe()
+            errors = try PipeReader(errorPipe.reader) { [weak self] bytes in self?.logged(2, bytes) }
+            return (outputPipe.writer, errorPipe.writer)
         } catch {
             throw outOfDescriptors(error)
         }

@@ -98,7 +98,8 @@ extension FunctionSandbox {
         served += 1
         if reusable {
             state = .idle
-            noteServed()
+            // Before the answer: what has answered once is taken over by a hearthd that comes back.
+            if mustKeep { keep() } else { noteServed() }
             environment.restart.runs(invocation.entry, in: 0)
         } else {
             // Its end is a moment away, and a hearthd that is killed in that moment must not undo it.

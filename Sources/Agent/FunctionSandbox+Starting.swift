@@ -9,9 +9,11 @@ extension FunctionSandbox {
         armStartTimer()
         do throws(AgentError) {
             if let function, function.hasBootstrap {
-                try spawnResident(try environment.command(for: function))
+                try spawnResident(try environment.command(for: function, inheritsFilter: isFiltered))
             } else if let launch {
                 try spawnResident(try environment.command(preloading: launch))
+            } else if target == .bare {
+                try filterAhead()
             }
         } catch {
             return failStart(error)
@@ -40,7 +42,7 @@ extension FunctionSandbox {
             }
             if tier == .bare, function.hasBootstrap {
                 launch = environment.launch(of: function)
-                try spawnResident(try environment.command(for: function))
+                try spawnResident(try environment.command(for: function, inheritsFilter: isFiltered))
             }
         } catch {
             return failStart(error)
@@ -54,7 +56,7 @@ extension FunctionSandbox {
             isBound = true
             return codeArrived()
         }
-        environment.factory.codeMount(function.codeDigest) { [weak self] result in
+        environment.codeMounts.take(function.codeDigest) { [weak self] result in
             guard let self, self.state == .creating else { return }
             switch result {
             case .failure(let error):
@@ -76,7 +78,7 @@ extension FunctionSandbox {
         if runtime == .native {
             do throws(AgentError) {
                 guard let function else { return }
-                try spawnResident(try environment.command(for: function))
+                try spawnResident(try environment.command(for: function, inheritsFilter: isFiltered))
             } catch {
                 return failStart(error)
             }
@@ -106,7 +108,7 @@ extension FunctionSandbox {
     /// It has no function: it waits for one when its tier is reached.
     private func shelve() {
         tier = .bare
-        guard target == .bare || isGreeted else { return }
+        guard target == .bare ? isFiltered : isGreeted else { return }
         // Nothing in it has anything to do until it is claimed, and a claim does not wait for its weight then.
         sandbox.setBackground(false)
         reached(target)
@@ -121,9 +123,19 @@ extension FunctionSandbox {
         let spawning = runtime == .command
         do throws(SandboxError) {
             sealCookie = try sandbox.seal(
-                spawning: spawning, filter: spawning ? environment.filter : environment.initFilter)
+                spawning: spawning,
+                filter: !spawning ? environment.initFilter : isFiltered ? nil : environment.filter)
         } catch {
             failStart(AgentError(error))
+        }
+    }
+
+    /// Whoever claims it then need not wait for that.
+    private func filterAhead() throws(AgentError) {
+        do throws(SandboxError) {
+            filterCookie = try sandbox.filter(environment.waitingFilter)
+        } catch {
+            throw AgentError(error)
         }
     }
 
@@ -161,10 +173,12 @@ extension FunctionSandbox {
             FaultPoint.reach(.functionReady)
         }
         owner.functionSandboxReady(self)
-        // After the request that waited has gone in, which the pool may do only when it is done with the event that led here: nobody
-        // waits for the nursery. It may have been bound or ended in that.
+        // After the request that waited has gone in, which the pool may do only when it is done with the event that led here. It may
+        // have been bound or ended in that; and while that request runs, nothing is told to the nursery: who is ended with
+        // it is not taken over anyway, and the nursery's answer would take the processor from it.
         Reactor.shared.afterTurn { [self] in
-            if self.tier == tier, state == .idle || state == .running { keep() }
+            guard self.tier == tier else { return }
+            if state == .idle { keep() } else if state == .running { mustKeep = true }
             FaultPoint.reach(.kept)
         }
     }

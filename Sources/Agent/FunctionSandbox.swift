@@ -54,6 +54,8 @@ final class FunctionSandbox {
     var sampledMemory: Int64 = 0
     /// Checksum of the tag that the nursery was given last.
     var keptTag: UInt64 = 0
+    /// The nursery is to be told what it is once its first invocation has ended.
+    var mustKeep = false
 
     // The resident program, or the command that runs at the moment.
     var channel: FunctionChannel?
@@ -69,6 +71,9 @@ final class FunctionSandbox {
     var isBound = false
     var isGreeted = false
     var hasInitialized = false
+    var filterCookie: UInt32?
+    /// PID 1 has everybody's filter (`WaitingFilter`): so it is with each sandbox that waits at the tier bare.
+    var isFiltered = false
     var sealCookie: UInt32?
     var isSealed = false
     var timer: Reactor.Timer?
@@ -133,6 +138,7 @@ final class FunctionSandbox {
         sandboxReadyAt = tag.created
         program = tag.program == 0 ? nil : tag.program
         isGreeted = tag.program != 0
+        isFiltered = tag.tier == .bare
         if tag.tier == .ready {
             functionReadyAt = tag.created
             isBound = true
@@ -170,6 +176,10 @@ final class FunctionSandbox {
             if cookie == program { programEnded(end) }
         case .failed(let cookie, let error):
             requestFailed(cookie, error)
+        case .filtered(let cookie):
+            guard cookie == filterCookie else { return }
+            isFiltered = true
+            proceed()
         case .sealed(let cookie):
             guard cookie == sealCookie else { return }
             isSealed = true
@@ -180,6 +190,8 @@ final class FunctionSandbox {
     }
 
     private func requestFailed(_ cookie: UInt32, _ error: SandboxError) {
+        // What fails after that fails for its sake.
+        guard startFailure == nil else { return }
         let detail = AgentError(error)
         if state == .creating, current == nil { return failStart(detail) }
         // A sandbox without its code, or that cannot be sealed, is not used, whatever was asked of it already.
@@ -198,16 +210,17 @@ final class FunctionSandbox {
         )
     }
 
-    /// Its own making failed after it was taken for ready.
+    /// Its own making failed after it was taken for ready. The request in it has its answer when the sandbox has ended: asked again
+    /// before that, the pool would still count the start as one that worked.
     private func giveUp(_ error: AgentError) {
         let failure = InvocationResult(
             outcome: .initFailed,
             failure: FailureDetail(type: "SandboxError", message: error.message, hint: error.remedy))
-        if let invocation = current {
+        if let warmup = current, warmup.isWarmup {
+            // Before the reason is set: a warm-up that ends blames the function.
             current = nil
-            conclude(invocation, failure, reusable: false)
+            conclude(warmup, failure, reusable: false)
         }
-        // After that: a warm-up that ends blames the function.
         startFailure = failure
         failedStage = .sandbox
         end()
@@ -236,7 +249,8 @@ final class FunctionSandbox {
         if current != nil { drainLogs() }
         if let invocation = current {
             current = nil
-            conclude(invocation, crashResult(end), reusable: false)
+            let given = invocation.isWarmup ? nil : startFailure
+            conclude(invocation, given ?? crashResult(end), reusable: false)
         }
         if tier < target, startFailure == nil, !isEvicted {
             failedStage = startStage

@@ -7,7 +7,7 @@ final class PipeReader {
     private static let burst = 256 << 10
     private static let rest: Int64 = 2_000_000
 
-    private let fd: OwnedFD
+    private let fd: SharedFD
     /// The number of its descriptor, for whoever keeps a copy.
     var descriptor: Int32 { fd.rawValue }
     private var source: Reactor.Source?
@@ -17,12 +17,11 @@ final class PipeReader {
     /// Called once when every writer has closed.
     var onEnd: (@LoopActor () -> Void)?
 
-    init(_ fd: consuming OwnedFD, handler: @escaping @LoopActor (ArraySlice<UInt8>) -> Void) throws(Errno) {
-        try fd.setNonblocking(true)
-        let raw = fd.rawValue
+    /// Takes over a reading end that does not block.
+    init(_ fd: SharedFD, handler: @escaping @LoopActor (ArraySlice<UInt8>) -> Void) throws(Errno) {
         self.fd = fd
         self.handler = handler
-        source = try Reactor.shared.watch(raw) { [weak self] _ in self?.turn() }
+        source = try Reactor.shared.watch(fd.rawValue) { [weak self] _ in self?.turn() }
     }
 
     /// Takes what is there at the moment, up to `limit`: what was written before a result belongs to it.

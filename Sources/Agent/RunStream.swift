@@ -102,10 +102,9 @@ final class RunStream: Session.StreamHandler {
                 input = try PipeWriter(OwnedFD(owning: pipe.second)) { [weak self] count in self?.took(count) }
             }
             for channel in 1...2 as ClosedRange<UInt8> {
-                let pipe = try DescriptorPair.pipe().take()
-                inner.append(SharedFD(owning: pipe.second))
-                outputs.append(
-                    try PipeReader(OwnedFD(owning: pipe.first)) { [weak self] bytes in self?.wrote(channel, bytes) })
+                let pipe = try session.agent.environment.descriptors.pipe()
+                inner.append(pipe.writer)
+                outputs.append(try PipeReader(pipe.reader) { [weak self] bytes in self?.wrote(channel, bytes) })
             }
             do throws(SandboxError) {
                 program = try sandbox.spawn(command, descriptors: inner.map(\.rawValue))

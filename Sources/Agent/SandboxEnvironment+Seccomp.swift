@@ -19,14 +19,10 @@ extension FunctionRecord {
 }
 
 extension SandboxEnvironment {
-    /// What the function's resident program gets.
-    func filter(for function: FunctionRecord) throws(AgentError) -> SeccompProgram {
-        try stricterFilter(for: function)?.whole ?? filter
-    }
-
-    /// What a command gets beside the filter that it inherits.
-    func addedFilter(for function: FunctionRecord) throws(AgentError) -> SeccompProgram? {
-        try stricterFilter(for: function)?.added
+    /// What a program of the function gets; with `inherits`, beside everybody's, which PID 1 has already.
+    func filter(for function: FunctionRecord, inherits: Bool) throws(AgentError) -> SeccompProgram? {
+        let stricter = try stricterFilter(for: function)
+        return inherits ? stricter?.added : stricter?.whole ?? filter
     }
 
     private func stricterFilter(for function: FunctionRecord) throws(AgentError) -> StricterFilter? {

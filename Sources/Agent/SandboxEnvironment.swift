@@ -10,9 +10,12 @@ final class SandboxEnvironment {
     nonisolated static let codeDirectory = "/var/task"
 
     let factory: SandboxFactory
+    let codeMounts: CodeMounts
+    let descriptors = SpareDescriptors()
     let limits: AgentLimits
     let runtimes: RuntimeCatalog
     let filter: SeccompProgram
+    let waitingFilter: WaitingFilter
     let initFilter: SeccompProgram?
     /// Stricter filters that a function may name.
     let namedFilters: [String: StricterFilter]
@@ -32,9 +35,11 @@ final class SandboxEnvironment {
         self.posture = posture
         self.restart = restart
         self.factory = factory
+        codeMounts = CodeMounts { [factory] digest, completion in factory.codeMount(digest, completion: completion) }
         self.limits = limits
         self.runtimes = runtimes
         filter = programs.function
+        waitingFilter = programs.waiting
         initFilter = programs.initial
         namedFilters = programs.named
         do throws(Errno) {
@@ -111,9 +116,10 @@ final class SandboxEnvironment {
     ]
 
     /// The program of a function: its own, or its runtime's bootstrap.
-    func command(for function: FunctionRecord) throws(AgentError) -> SpawnRequest {
+    /// - Parameter inheritsFilter: PID 1 has everybody's filter, and what it starts inherits it.
+    func command(for function: FunctionRecord, inheritsFilter: Bool) throws(AgentError) -> SpawnRequest {
         var request = try unfilteredCommand(for: function)
-        request.filter = try filter(for: function)
+        request.filter = try filter(for: function, inherits: inheritsFilter)
         return request
     }
 

@@ -6,6 +6,8 @@ import Wire
 struct SeccompPrograms: Sendable {
     /// For functions and runs.
     let function: SeccompProgram
+    /// The same for a sandbox that waits for its function.
+    let waiting: WaitingFilter
     /// For a sealed PID 1 that starts nothing more; nil where the installation has none.
     let initial: SeccompProgram?
     /// Profiles that a function may name to have less, by name.
@@ -19,6 +21,7 @@ struct SeccompPrograms: Sendable {
     init(share: String, profiles: String) throws(AgentError) {
         var digest = Checksum()
         function = try Self.compile(share + "/seccomp/default.profile", standsAlone: true, &digest)
+        do throws(SandboxError) { waiting = try WaitingFilter(function) } catch { throw AgentError(error) }
         let path = share + "/seccomp/init.profile"
         initial = Files.exists(path) ? try Self.compile(path, standsAlone: true, &digest) : nil
         var named: [String: StricterFilter] = [:]

@@ -49,4 +49,5 @@ package final class SharedFD: Sendable {
     package var rawValue: Int32 { owned.rawValue }
 
     package func duplicate() throws(Errno) -> OwnedFD { try owned.duplicate() }
+    package func setNonblocking(_ on: Bool) throws(Errno) { try owned.setNonblocking(on) }
 }

@@ -12,6 +12,9 @@ extension EscapeTests {
             try await withNode { node in
                 let sandbox = try node.create()
                 try await sandbox.ready()
+                let program = try SeccompProgram(compiling: try TestFiles.defaultProfile())
+                let filter = try sandbox.sandbox.filter(try WaitingFilter(program))
+                try await sandbox.event("filtered") { if case .filtered(filter) = $0 { true } else { false } }
                 let text = try Posture.report(
                     initial: try await sandbox.pid(), group: sandbox.sandbox.cgroup.path)
                 try Golden.check(text, "bare")
