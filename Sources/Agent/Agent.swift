@@ -105,6 +105,7 @@ package final class Agent {
 
     /// Takes connections from now on.
     func open(_ records: [FunctionRecord], _ kept: [KeptSandbox]) throws(AgentError) {
+        Reactor.shared.busyPoll = configuration.busyPoll
         pool.onRecord = { [weak self] record in self?.noted(record) }
         pool.onStartFailed = { [weak self] function, text in
             self?.journal.append("start", function: function, text, fields: ["action": "failed"])

@@ -27,6 +27,8 @@ package struct AgentConfiguration: Sendable {
     package var nurseryLinger = 60
     package var networks = 16
     package var maximumConnections = 1024
+    /// How long the agent looks for work before it sleeps, in nanoseconds.
+    package var busyPoll: Int64 = 0
     /// Idle time until a sandbox is frozen; nil never.
     package var freezeAfter: Int64? = 5_000_000_000
     package var evictionPolicy = EvictionPolicyName.hitDensity
@@ -100,6 +102,15 @@ package struct AgentConfiguration: Sendable {
         case "nursery_linger": nurseryLinger = Int(try setting.duration() / 1_000_000_000)
         case "networks": networks = try setting.integer(0...64)
         case "max_connections": maximumConnections = try setting.integer(1...65536)
+        case "busy_poll":
+            if try setting.text() == "off" {
+                busyPoll = 0
+            } else {
+                busyPoll = try setting.duration()
+                guard busyPoll <= 1_000_000 else {
+                    throw setting.problem("is more than 1ms: a processor would do little else")
+                }
+            }
         case "freeze_after":
             if try setting.text() == "never" { freezeAfter = nil } else { freezeAfter = try setting.duration() }
         case "eviction":

@@ -8,9 +8,10 @@ struct InvokeCommand: ParsableCommand {
         commandName: "invoke",
         abstract: "Time of an invocation: warm beside a C relay with the same two hops, and at every start kind.",
         discussion: """
-            Rows: hearth.warm and relay (64 bytes each way, in turn), the same with .pinned on one processor; hearth.KIND.RUNTIME
-            for the start kinds cold, bare, runtime, prefetched and warm; exec, python3 and node: the bare program from its
-            start to its end. Every sample's start kind is checked against the agent's answer.
+            Rows: hearth.warm and relay (64 bytes each way, in turn), the same with .pinned on one processor and with .polling
+            beside an agent with busy_poll: 50us; hearth.KIND.RUNTIME for the start kinds cold, bare, runtime, prefetched and
+            warm; exec, python3 and node: the bare program from its start to its end. Every sample's start kind is checked
+            against the agent's answer.
             """)
 
     @Option(name: .shortAndLong, help: "Warm invocations.")

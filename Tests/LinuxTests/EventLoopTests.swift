@@ -87,6 +87,56 @@ import Testing
         #expect(fired == Array(1...200))
     }
 
+    /// The loop looks for work for a while only after it has done some: with nothing to do it sleeps.
+    @Test @LoopActor func lookingForWorkHasAnEnd() async throws {
+        defer { Reactor.shared.busyPoll = 0 }
+        func rest() async -> Int64 {
+            let before = processorTime()
+            await withCheckedContinuation { continuation in
+                Reactor.shared.schedule(after: 100_000_000) { continuation.resume() }
+            }
+            return processorTime() - before
+        }
+        Reactor.shared.busyPoll = 1_000_000
+        // On a busy machine it may not get the processor for that millisecond.
+        var looked: Int64 = 0
+        for _ in 0..<20 where looked < 500_000 {
+            let used = await rest()
+            #expect(used < 30_000_000, "\(used) ns of 100 ms")
+            looked = max(looked, used)
+        }
+        #expect(looked >= 500_000, "it does not look")
+        // What comes while it looks is served, and timers keep their time.
+        let pair = try DescriptorPair.pipe(nonblockingReader: true)
+        let (reader, writer) = (pair.first.rawValue, pair.second.rawValue)
+        var calls = 0
+        let source = try Reactor.shared.watch(reader) { _ in
+            calls += 1
+            var byte: UInt8 = 0
+            _ = read(reader, &byte, 1)
+        }
+        for round in 1...20 {
+            try Message.writeAll(writer, [1])
+            await pause()
+            #expect(calls == round)
+            let (start, delay) = (monotonicNow(), Int64(round) * 100_000)
+            await withCheckedContinuation { continuation in
+                Reactor.shared.schedule(after: delay) { continuation.resume() }
+            }
+            #expect(monotonicNow() - start >= delay)
+            #expect(await Task.detached { 5 }.value == 5)
+        }
+        source.cancel()
+    }
+
+    /// Of the loop's thread, in nanoseconds.
+    @LoopActor
+    private func processorTime() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
     @Test @LoopActor func watchesUntilCancelled() async throws {
         let pair = try DescriptorPair.pipe(nonblockingReader: true)
         var calls = 0
