@@ -14,14 +14,15 @@ struct InvokeBenchTests {
         products = try #require(productsDirectory(), "the directory of the test bundle")
     }
 
-    @Test("invoke: warm and relay, free and pinned, in equal numbers")
+    @Test("invoke: warm and relay, free, pinned and polling, in equal numbers")
     func warm() throws {
         var options = InvokeBenchmark.Options()
         options.count = 50
         options.starts = 0
         let report = try InvokeBenchmark(executables: products, options: options) { _, _ in }.run()
         #expect(report.bench == "invoke" && report.unit == "us")
-        #expect(report.rows.map(\.name) == ["hearth.warm", "relay", "hearth.warm.pinned", "relay.pinned"])
+        let names = ["", ".pinned", ".polling"].flatMap { ["hearth.warm" + $0, "relay" + $0] }
+        #expect(report.rows.map(\.name) == names)
         for row in report.rows {
             #expect(row.n == 50)
             #expect(row.p50 > 1 && row.p50 <= row.p90 && row.p90 <= row.p99, "\(row)")
