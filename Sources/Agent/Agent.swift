@@ -24,7 +24,7 @@ package final class Agent {
     var analyses: [String: HearthCodeAnalysis] = [:]
     /// nil: prediction is off.
     var prediction: PredictionEngine?
-    private let started = monotonicNow()
+    let started = monotonicNow()
     let bootID: String
     private let listener: SharedFD
     private var listenerSource: Reactor.Source?
@@ -74,33 +74,6 @@ package final class Agent {
         settings.firstSandboxID = 1
         parts.configuration.prediction.apply(to: &settings)
         pool = try PoolDriver(environment: parts.environment, configuration: settings, logger: parts.logger)
-    }
-
-    /// Claims the socket's path; the first thing a start does, since it tells cheapest that another agent is there.
-    nonisolated static func claimSocket(_ configuration: AgentConfiguration) throws(AgentError) -> SharedFD {
-        do throws(Errno) {
-            return SharedFD(try listen(configuration))
-        } catch {
-            throw AgentError(
-                .unavailable, "cannot listen on \(configuration.socket): \(error)",
-                remedy: error == .addressInUse
-                    ? "another hearthd answers there: stop it, or give this one another --socket"
-                    : "check the directory and its permissions", errno: error)
-        }
-    }
-
-    nonisolated private static func listen(_ configuration: AgentConfiguration) throws(Errno) -> OwnedFD {
-        let path = configuration.socket
-        if Files.exists(path) {
-            // A socket that nobody answers on is what a killed agent leaves; one that is answered belongs to another.
-            do throws(Errno) {
-                _ = try UnixSocket.connect(path: path, kind: .stream)
-                throw Errno.addressInUse
-            } catch .connectionRefused {
-                try Files.unlink(path)
-            }
-        }
-        return try UnixSocket.listen(path: path, kind: .stream, backlog: 512, mode: configuration.socketMode)
     }
 
     /// Takes connections from now on.
@@ -242,55 +215,6 @@ package final class Agent {
         statistics.outcomes[outcome, default: 0] += 1
         journal.append(.run(sandbox: sandbox.name, outcome: outcome))
         checkDrained()
-    }
-
-    // MARK: What it says of itself
-
-    func info(role: Role) -> HearthInfoResponse {
-        var info = HearthInfoResponse()
-        info.agentVersion = Self.version
-        info.protocolVersions = [UInt32(Handshake.major)]
-        info.features =
-            environment.factory.cgroups.controllers.map { "cgroup.\($0)" }.sorted()
-            + environment.runtimes.names.map { "runtime.\($0)" }
-        info.nodeName = configuration.nodeName
-        info.role = role.name
-        info.bootID = bootID
-        let limits = environment.limits
-        info.limits.maxPayloadBytes = UInt64(limits.maximumPayload)
-        info.limits.maxResultBytes = UInt64(limits.maximumResult)
-        info.limits.maxCodeBytes = UInt64(limits.maximumCode)
-        info.limits.maxLogBytes = UInt64(limits.maximumLog)
-        info.limits.maxTimeoutNs = UInt64(limits.maximumTimeout)
-        info.limits.maxQueue = UInt64(limits.maximumQueue)
-        info.limits.memoryBudgetBytes = UInt64(limits.memoryBudget)
-        info.limits.maxSandboxes = UInt32(limits.maximumSandboxes)
-        return info
-    }
-
-    func doctor() -> HearthDoctorResponse {
-        var response = HearthDoctorResponse()
-        response.findings = MachineReport.findings(
-            cgroups: environment.factory.cgroups, runtimes: environment.runtimes,
-            pressureFile: configuration.pressureFile)
-        return response
-    }
-
-    func stats(function: String) throws(AgentError) -> HearthStatsResponse {
-        if !function.isEmpty { _ = try self.function(named: function) }
-        var response = statistics.response(function: function)
-        response.uptimeNs = UInt64(monotonicNow() - started)
-        response.bootID = bootID
-        fillPool(&response)
-        response.gauges += prediction?.gauges ?? []
-        let meminfo = (try? Files.readText("/proc/meminfo")) ?? ""
-        let available = meminfo.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
-        response.memory.availableBytes =
-            (available?.split(separator: " ").dropFirst().first).flatMap { UInt64($0) }
-            .map { $0 * 1024 } ?? 0
-        let statm = ((try? Files.readText("/proc/self/statm")) ?? "").split(separator: " ")
-        response.memory.agentResidentBytes = statm.count > 1 ? (UInt64(statm[1]) ?? 0) * 4096 : 0
-        return response
     }
 
     // MARK: The end

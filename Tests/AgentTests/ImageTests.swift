@@ -49,14 +49,21 @@ extension AgentTests {
             try #require(!taken.isEmpty)
         }
 
-        /// A command's start is asked for together with its code: where the code cannot be mounted it must not run without.
-        @Test(arguments: [false, true]) func codeThatCannotBeMountedRunsNothing(_ isClaimed: Bool) throws {
-            let marker = "no-place-\(isClaimed)"
+        enum Start: CaseIterable {
+            case fresh, claimed, claimedWithWarmUp
+        }
+
+        /// A command's start is asked for together with its code: where the code cannot be mounted it must not run without. A warm-up
+        /// under way then is not what failed.
+        @Test(arguments: Start.allCases) func codeThatCannotBeMountedRunsNothing(_ start: Start) throws {
+            let marker = "no-place-\(start)"
+            let isClaimed = start != .fresh
             try withAgent(isClaimed ? "bare_pool: 1" : "") { agent, client in
                 try importWithoutPlace(marker, agent, client)
                 try client.put("homeless", .command, files: ["data": "x"]) {
                     $0.image = "no-place"
                     $0.argv = ["/bin/show", "/marker"]
+                    if start == .claimedWithWarmUp { $0.warmupEvent = .init("{}".utf8) }
                 }
                 if isClaimed {
                     try eventually("a bare sandbox waits") {
@@ -65,7 +72,7 @@ extension AgentTests {
                 }
                 let first = try client.invoke("homeless")
                 #expect(first.outcome == .initFailed, "\(first.summary)")
-                if isClaimed { #expect(first.startKind == .bare) }
+                if start == .claimed { #expect(first.startKind == .bare) }
                 try eventually("it is told") { agent.log.contains("'homeless' did not start") }
                 var answers = [first]
                 // Starts that fail open the breaker, and what comes after is refused for their reason.
@@ -77,7 +84,10 @@ extension AgentTests {
                 for answer in answers {
                     #expect(answer.text.isEmpty)
                     #expect(answer.error.message.contains("resolving a mount's target"), "\(answer.summary)")
+                    #expect(!answer.error.message.contains("warm-up"), "\(answer.summary)")
                 }
+                let starts = agent.log.split(separator: "\n").filter { $0.contains("'homeless' did not start") }
+                #expect(!starts.isEmpty && starts.allSatisfy { $0.contains("stage=\"sandbox\"") }, "\(starts)")
                 try eventually("none of it is left") { try client.listSandboxes(function: "homeless").isEmpty }
             }
         }
